@@ -1,0 +1,64 @@
+"""k-means: split points into clusters, as the start of a mixture.
+
+Seeding (k-means++) picks each new centre among the points with probability
+proportional to the squared distance from the centres so far, so that the
+centres spread out; a few of Lloyd's iterations then move each centre to the
+mean of the points nearest to it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minirmae.backend import Array
+from minirmae.validation import require_positive_int
+
+
+def kmeans_plus_plus(points: Array, clusters: int, rng: np.random.Generator) -> Array:
+    """Return `clusters` distinct rows of `points` (N, n) as centres (clusters, n).
+
+    Arthur and Vassilvitskii 2007, "k-means++: the advantages of careful
+    seeding". Raises ValueError if the points hold fewer distinct rows than
+    `clusters`.
+    """
+    require_positive_int("kmeans_plus_plus", clusters=clusters)
+    centres = [points[rng.integers(len(points))]]
+    nearest = _squared_distances(points, centres[0])
+    while len(centres) < clusters:
+        total = nearest.sum()
+        if total == 0:
+            raise ValueError(
+                f"kmeans_plus_plus: {clusters} clusters need as many distinct points, came {len(centres)} "
+                f"among {len(points)}; ask for at most {len(centres)} clusters (components)"
+            )
+        centres.append(points[rng.choice(len(points), p=nearest / total)])
+        nearest = np.minimum(nearest, _squared_distances(points, centres[-1]))
+    return np.stack(centres)
+
+
+def lloyd(points: Array, centres: Array, iterations: int) -> Array:
+    """Return the labels (N,) of `points` (N, n) after at most `iterations` steps of k-means from `centres` (k, n).
+
+    Every cluster keeps at least one point as long as every starting centre is
+    the nearest one of some point, which `kmeans_plus_plus` ensures: a step
+    that would empty a cluster is not taken.
+    """
+    clusters = len(centres)
+    labels = _nearest(points, centres)
+    for _ in range(iterations):
+        centres = np.stack([points[labels == k].mean(axis=0) for k in range(clusters)])
+        moved = _nearest(points, centres)
+        if np.array_equal(moved, labels) or np.bincount(moved, minlength=clusters).min() == 0:
+            break
+        labels = moved
+    return labels
+
+
+def _nearest(points: Array, centres: Array) -> Array:
+    """Return the index (N,) of the centre nearest to each point, the first of equals."""
+    return np.argmin(np.stack([_squared_distances(points, centre) for centre in centres]), axis=0)
+
+
+def _squared_distances(points: Array, centre: Array) -> Array:
+    """Return |x - c|**2 for each point; by differences, so that it is exactly 0 for a point equal to `centre`."""
+    return np.square(points - centre).sum(axis=1)

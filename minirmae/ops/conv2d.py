@@ -1,0 +1,56 @@
+"""Two-dimensional convolution: the trilinear form read forwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from minirmae.backend import Array
+from minirmae.ops.convolution import Pair, correlate, correlate_dW, correlate_dx
+from minirmae.validation import require_cotangent, require_float, require_shape
+
+
+def conv2d(
+    x: Array, W: Array, b: Array | None = None, *, stride: int | Pair = 1, padding: int | Pair = 0
+) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
+    """Convolution (cross-correlation) of images with a kernel, plus a bias per channel.
+
+    Args:
+        x: images, shape (N, H, W, C).
+        W: kernel, shape (KH, KW, C, O).
+        b: bias, shape (O,), or None.
+        stride: step between windows in pixels, one number or (height, width).
+        padding: zeros added on each side, one number or (height, width).
+
+    Returns:
+        y, shape (N, OH, OW, O) with `OH = floor((H + 2 PH - KH) / SH) + 1`, and
+        `backward(dy) -> (dx, dW, db)`, or `(dx, dW)` without a bias.
+
+    Raises:
+        TypeError: dtypes differ or are not floating.
+        ValueError: shapes, stride or padding do not fit.
+
+    `<dy, y>` is the trilinear form T(x, W, dy) of `minirmae.ops.convolution`,
+    so `dx` and `dW` are its partial derivatives; the bias enters every pixel
+    once, so `db` sums `dy` over images and pixels.
+
+    >>> import numpy as np
+    >>> y, backward = conv2d(np.ones((1, 4, 4, 1)), np.ones((3, 3, 1, 1)), padding=1)
+    >>> y[0, :, :, 0]
+    array([[4., 6., 6., 4.],
+           [6., 9., 9., 6.],
+           [6., 9., 9., 6.],
+           [4., 6., 6., 4.]])
+    """
+    y = correlate(x, W, stride, padding)
+    if b is not None:
+        require_float("conv2d", x=x, b=b)
+        require_shape("conv2d", "b", b, (W.shape[3],))
+        y += b
+
+    def backward(dy: Array) -> tuple[Array, ...]:
+        require_cotangent("conv2d backward", dy, y)
+        dx = correlate_dx(dy, W, x.shape[1:3], stride, padding)
+        dW = correlate_dW(x, dy, W.shape[:2], stride, padding)
+        return (dx, dW) if b is None else (dx, dW, dy.sum(axis=(0, 1, 2)))
+
+    return y, backward

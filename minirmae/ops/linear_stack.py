@@ -1,0 +1,66 @@
+"""A chain of square linear maps without bias: the part that makes an autoencoder an IRMAE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from minirmae.backend import Array, array_module
+from minirmae.validation import require_cotangent, require_float, require_ndim
+
+
+def linear_stack(x: Array, W: Array) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
+    """Product of linear maps `y = x W_1 W_2 ... W_l` (Jing, Zbontar, LeCun 2020, section 3).
+
+    Args:
+        x: inputs, shape (N, n).
+        W: the l square matrices, shape (l, n, n); `l = 0` is the identity.
+
+    Returns:
+        y, shape (N, n), and `backward(dy) -> (dx, dW)`.
+
+    Raises:
+        TypeError: dtypes differ or are not floating.
+        ValueError: shapes do not fit.
+
+    With the inputs of each factor, `x_0 = x` and `x_i = x_{i-1} W_i`, and the
+    cotangents walked backwards, `dx_l = dy` and `dx_{i-1} = dx_i W_i'`, each
+    factor is a linear map of its own: `dW_i = x_{i-1}' dx_i`.
+
+    >>> import numpy as np
+    >>> y, backward = linear_stack(np.array([[1.0]]), np.array([[[2.0]], [[3.0]]]))
+    >>> dx, dW = backward(np.array([[1.0]]))
+    >>> y.item(), dx.item(), dW.ravel()
+    (6.0, 6.0, array([3., 2.]))
+    """
+    require_ndim("linear_stack", "x", x, 2, "(batch, n)")
+    require_ndim("linear_stack", "W", W, 3, "(layers, n, n)")
+    require_float("linear_stack", x=x, W=W)
+    if W.shape[1:] != (x.shape[1], x.shape[1]):
+        raise ValueError(
+            f"linear_stack: x has {x.shape[1]} columns, so W must be (layers, n, n) with that n; came {W.shape}"
+        )
+    inputs = [x]
+    for factor in W:
+        inputs.append(inputs[-1] @ factor)
+    y = inputs.pop()
+    if y is x:
+        y = x.copy()
+
+    def backward(dy: Array) -> tuple[Array, Array]:
+        require_cotangent("linear_stack backward", dy, y)
+        dx, dW = dy.copy(), array_module(W).empty_like(W)
+        for i in reversed(range(len(W))):
+            dW[i] = inputs[i].T @ dx
+            dx = dx @ W[i].T
+        return dx, dW
+
+    return y, backward
+
+
+def collapse(W: Array) -> Array:
+    """Return the one (n, n) matrix `W_1 W_2 ... W_l` that does what the stack `W` (l, n, n) does."""
+    require_ndim("collapse", "W", W, 3, "(layers, n, n)")
+    product = array_module(W).eye(W.shape[1], dtype=W.dtype)
+    for factor in W:
+        product = product @ factor
+    return product

@@ -1,0 +1,126 @@
+"""Losses: ops whose value is one number.
+
+Each returns `loss`, a scalar with the dtype of the prediction, and
+`backward(dloss=1.0) -> dprediction`. The target is data and gets no gradient.
+All are means, so a learning rate keeps its meaning when the batch grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minirmae.backend import Array, array_module
+from minirmae.validation import require_cotangent, require_float, require_ndim, require_shape
+
+LossBackward = Callable[..., Array]
+
+
+def mean_squared_error(prediction: Array, target: Array) -> tuple[Array, LossBackward]:
+    """Mean over all entries of `(prediction - target)^2`.
+
+    Args:
+        prediction, target: any shape, the same for both.
+
+    Raises:
+        TypeError: dtypes differ or are not floating.
+        ValueError: shapes differ or there is no entry.
+
+    The derivative with respect to an entry is `2 (prediction - target) / entries`.
+
+    >>> import numpy as np
+    >>> loss, backward = mean_squared_error(np.array([1.0, 2.0]), np.array([0.0, 0.0]))
+    >>> float(loss), backward()
+    (2.5, array([1., 2.]))
+    """
+    require_float("mean_squared_error", prediction=prediction, target=target)
+    _require_entries("mean_squared_error", prediction, target)
+    error = prediction - target
+    loss = (error * error).mean()
+
+    def backward(dloss: Any = 1.0) -> Array:
+        _require_scalar("mean_squared_error backward", dloss, loss)
+        return error * (dloss * (2 / error.size))
+
+    return loss, backward
+
+
+def binary_cross_entropy_with_logits(logits: Array, target: Array) -> tuple[Array, LossBackward]:
+    """Mean over all entries of `-t log s(z) - (1 - t) log(1 - s(z))`, where s is the logistic function.
+
+    Args:
+        logits: z, any shape.
+        target: t in [0, 1], same shape.
+
+    Raises:
+        TypeError: dtypes differ or are not floating.
+        ValueError: shapes differ or there is no entry.
+
+    Written as `max(z, 0) - t z + log(1 + exp(-|z|))`, it neither overflows nor
+    takes the logarithm of zero. The derivative per entry is `(s(z) - t) / entries`.
+    """
+    require_float("binary_cross_entropy_with_logits", logits=logits, target=target)
+    _require_entries("binary_cross_entropy_with_logits", logits, target)
+    xp = array_module(logits)
+    positive = logits.real >= 0
+    decay = xp.exp(xp.where(positive, -logits, logits))
+    loss = (logits * positive - target * logits + xp.log1p(decay)).mean()
+
+    def backward(dloss: Any = 1.0) -> Array:
+        _require_scalar("binary_cross_entropy_with_logits backward", dloss, loss)
+        probability = xp.where(positive, 1, decay) / (1 + decay)
+        return (probability - target) * (dloss * (1 / logits.size))
+
+    return loss, backward
+
+
+def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, LossBackward]:
+    """Mean over the batch of `-log softmax(z_n)[label_n]`.
+
+    Args:
+        logits: z, shape (N, K).
+        labels: integers in [0, K), shape (N,).
+
+    Raises:
+        TypeError: logits are not floating or labels not integers.
+        ValueError: shapes do not fit, the batch is empty or a label is outside [0, K).
+
+    With `p = softmax(z)`, computed after subtracting each row's largest
+    logit, the derivative is `(p - onehot(label)) / N`.
+    """
+    require_float("softmax_cross_entropy", logits=logits)
+    require_ndim("softmax_cross_entropy", "logits", logits, 2, "(batch, classes)")
+    N, K = logits.shape
+    require_shape("softmax_cross_entropy", "labels", labels, (N,))
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"softmax_cross_entropy: labels must be integers, came {labels.dtype}")
+    if N == 0:
+        raise ValueError("softmax_cross_entropy: the batch is empty, so there is no mean")
+    if not ((labels >= 0) & (labels < K)).all():
+        raise ValueError(f"softmax_cross_entropy: labels must lie in [0, {K}), came {labels.min()} to {labels.max()}")
+    xp = array_module(logits)
+    rows = xp.arange(N)
+    shifted = logits - logits.real.max(axis=1, keepdims=True)
+    weights = xp.exp(shifted)
+    total = weights.sum(axis=1)
+    loss = (xp.log(total) - shifted[rows, labels]).mean()
+
+    def backward(dloss: Any = 1.0) -> Array:
+        _require_scalar("softmax_cross_entropy backward", dloss, loss)
+        dlogits: Array = weights / total[:, None]
+        dlogits[rows, labels] -= 1
+        return dlogits * (dloss * (1 / N))
+
+    return loss, backward
+
+
+def _require_entries(where: str, prediction: Array, target: Array) -> None:
+    require_shape(where, "target", target, prediction.shape)
+    if prediction.size == 0:
+        raise ValueError(f"{where}: there is no entry to average, shape {prediction.shape}")
+
+
+def _require_scalar(where: str, dloss: Any, loss: Array) -> None:
+    """Python numbers take the loss's dtype by themselves; anything with a dtype must have it already."""
+    if hasattr(dloss, "dtype"):
+        require_cotangent(where, dloss, loss)

@@ -1,0 +1,103 @@
+"""Parameters as views into one flat vector.
+
+A `Store` holds three contiguous vectors: the trainable values, their
+gradients, and the values that are not trained. A `Parameter` is a name, a
+shape and a position in such a store; its `value` and `grad` are views, looked
+up when asked for, so that there is one copy of every number.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from minirmae.backend import Array
+
+
+@dataclass
+class Store:
+    """The vectors behind a model: `values` and `grads` of equal length, and `fixed`."""
+
+    values: Array
+    grads: Array
+    fixed: Array
+
+
+class Parameter:
+    """A named array in a store.
+
+    Attributes:
+        name: as its layer calls it, such as "W".
+        shape: the array's shape.
+        trainable: False for an array that keeps its initial value and has no gradient.
+    """
+
+    def __init__(self, name: str, value: Array, *, trainable: bool = True) -> None:
+        vector, empty = np.ravel(value), np.empty(0, dtype=value.dtype)
+        self.name = name
+        self.shape: tuple[int, ...] = value.shape
+        self.trainable = trainable
+        self._store = Store(vector, np.zeros_like(vector), empty) if trainable else Store(empty, empty, vector)
+        self._start = 0
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return math.prod(self.shape)
+
+    @property
+    def value(self) -> Array:
+        """The array, a view: change it with `parameter.value[...] = new`."""
+        return self._view(self._store.values if self.trainable else self._store.fixed)
+
+    @property
+    def grad(self) -> Array:
+        """The gradient, a view of the value's shape; backwards add into it.
+
+        Raises ValueError if the parameter is not trainable.
+        """
+        if not self.trainable:
+            raise ValueError(f"parameter {self.name} is fixed and has no gradient")
+        return self._view(self._store.grads)
+
+    def move(self, store: Store, start: int) -> None:
+        """Copy the value and gradient into `store` at `start`, and live there from now on."""
+        value, grad = self.value, self.grad if self.trainable else None
+        self._store, self._start = store, start
+        self.value[...] = value
+        if grad is not None:
+            self.grad[...] = grad
+
+    def _view(self, vector: Array) -> Array:
+        return vector[self._start : self._start + self.size].reshape(self.shape)
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, shape={self.shape}, trainable={self.trainable})"
+
+
+def gather(parameters: list[Parameter]) -> Store:
+    """Move `parameters`, in order, into one new store and return it.
+
+    Raises:
+        TypeError: their dtypes differ.
+        ValueError: one parameter is listed twice.
+    """
+    if len({id(p) for p in parameters}) != len(parameters):
+        raise ValueError(
+            "a layer occurs twice in this model; build two layers, "
+            "or use LinearStack(..., shared=True) for one weight used several times"
+        )
+    dtypes = {p.value.dtype for p in parameters}
+    if len(dtypes) > 1:
+        raise TypeError(f"all parameters of a model must share one dtype, came {', '.join(sorted(map(str, dtypes)))}")
+    dtype = dtypes.pop() if dtypes else np.dtype(np.float32)
+    trainable = sum(p.size for p in parameters if p.trainable)
+    fixed = sum(p.size for p in parameters if not p.trainable)
+    store = Store(np.empty(trainable, dtype), np.empty(trainable, dtype), np.empty(fixed, dtype))
+    ends = {True: 0, False: 0}
+    for p in parameters:
+        p.move(store, ends[p.trainable])
+        ends[p.trainable] += p.size
+    return store
