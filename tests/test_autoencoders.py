@@ -109,6 +109,7 @@ def test_fifty_steps_follow_pytorch(dtype, tolerance):
     torch = pytest.importorskip("torch", reason="PyTorch is the peer of this test; it is not installed")
     from torch_twin import images_first, twin
 
+    torch.set_num_threads(1)  # two libraries' spinning threads on few cores slow both down
     model = build(ModelConfig.paper("mnist"), np.random.default_rng(0), dtype)
     peer = twin(model, PRESETS["mnist"].image)
     assert sum(p.numel() for p in peer.parameters()) == model.values.size

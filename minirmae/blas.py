@@ -1,0 +1,44 @@
+"""Which BLAS multiplies the matrices, and with how many threads.
+
+NumPy says which library it was built with but not how many threads that uses
+now. Its own wheels bring OpenBLAS along, which answers when asked directly.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def description() -> dict[str, Any]:
+    """Return name, version and threads of NumPy's BLAS; threads is None where the library cannot be asked."""
+    config: Any = np.show_config(mode="dicts")
+    blas = config.get("Build Dependencies", {}).get("blas", {})
+    return {
+        "name": blas.get("name", "unknown"),
+        "version": blas.get("version", "unknown"),
+        "threads": threads(),
+    }
+
+
+def threads() -> int | None:
+    """Number of threads OpenBLAS uses, or None if NumPy came without its own OpenBLAS."""
+    library = _openblas()
+    for name in ("scipy_openblas_get_num_threads64_", "scipy_openblas_get_num_threads", "openblas_get_num_threads"):
+        if library is not None and hasattr(library, name):
+            return int(getattr(library, name)())
+    return None
+
+
+@cache
+def _openblas() -> ctypes.CDLL | None:
+    """The OpenBLAS in NumPy's wheel, which `import numpy` has already loaded."""
+    package = Path(np.__file__).parent
+    for folder in (package.parent / "numpy.libs", package / ".dylibs"):
+        for path in sorted(folder.glob("*openblas*")):
+            return ctypes.CDLL(str(path))
+    return None

@@ -1,0 +1,68 @@
+"""The command line: `minirmae COMMAND`, one file per command.
+
+A command module offers `HELP` (one line), `EXAMPLE`, `add_arguments(parser)`
+and `run(args) -> Outcome`; nothing of it is imported at the top that a quick
+`--help` would have to wait for. Results go to standard output, progress to
+standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from minirmae import __version__
+
+COMMANDS = ("demo", "train", "spectrum", "sample", "gradcheck", "data", "info")
+
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit status of a shell command that Ctrl-C ended."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0 for success, 1 for a failed check, 2 for bad input."""
+    args = _parser().parse_args(argv)
+    module = importlib.import_module(f"minirmae.commands.{args.command}")
+    try:
+        outcome = module.run(args)
+        print(json.dumps(outcome.result, indent=2) if args.json else outcome.text, flush=True)
+        return int(outcome.status)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt as interrupt:
+        print(f"\n{interrupt or 'interrupted'}", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
+        if args.traceback:
+            raise
+        notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))
+        print(f"minirmae {args.command}: error: {error}{notes}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="minirmae",
+        description="Autoencoders that minimise their own rank, with every gradient written by hand in NumPy.",
+    )
+    parser.add_argument("--version", action="version", version=f"minirmae {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = importlib.import_module(f"minirmae.commands.{name}")
+        command = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.HELP[0].upper() + module.HELP[1:] + ".",
+            epilog=f"example:\n  {module.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
+        command.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
+    return parser
