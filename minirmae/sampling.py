@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from minirmae.backend import Array
-from minirmae.codes import mean_and_covariance, require_codes, require_generator, symmetric_root
+from minirmae.codes import mean_and_covariance, require_generator, require_matrix, symmetric_root
 from minirmae.mixture import fit_mixture
-from minirmae.validation import require_positive_int
+from minirmae.validation import require_int, require_positive_int
 
 
 def interpolate(z0: Array, z1: Array, steps: int = 10) -> Array:
@@ -34,7 +34,7 @@ def interpolate(z0: Array, z1: Array, steps: int = 10) -> Array:
     """
     where = "interpolate"
     require_positive_int(where, steps=steps)
-    start, end = require_codes(where, z1), require_codes(where, z0)
+    start, end = require_matrix(where, "z1", z1), require_matrix(where, "z0", z0)
     if z0.shape != z1.shape or z0.dtype != z1.dtype:
         raise ValueError(
             f"{where}: z0 and z1 must have one shape (pairs, latent) and one dtype, "
@@ -115,11 +115,11 @@ def pca_grid(codes: Array, side: int = 10, extent: float = 2.0) -> Array:
     finite float matrix.
     """
     where = "pca_grid"
-    if not extent > 0 or side < 2 or (codes.ndim == 2 and codes.shape[1] < 2):
-        raise ValueError(
-            f"{where}: side must be at least 2, extent positive and codes (samples, at least 2), "
-            f"came side {side}, extent {extent}, codes {codes.shape}"
-        )
+    require_int(where, "side", side, 2)
+    if not 0 < extent < np.inf:
+        raise ValueError(f"{where}: extent must be positive and finite, came {extent}")
+    if require_matrix(where, "codes", codes, rows=2).shape[1] < 2:
+        raise ValueError(f"{where}: codes must have at least 2 columns, came shape {codes.shape}")
     mean, components, std = principal_components(codes, 2)
     axis = np.linspace(-extent, extent, side)
     across, up = np.meshgrid(axis, axis[::-1])

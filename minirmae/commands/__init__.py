@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from minirmae import __version__
 
@@ -27,7 +28,7 @@ INTERRUPTED = 128 + signal.SIGINT
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0 for success, 1 for a failed check, 2 for bad input."""
     args = _parser().parse_args(argv)
-    module = importlib.import_module(f"minirmae.commands.{args.command}")
+    module = _module(args.command)
     try:
         outcome = module.run(args)
         print(json.dumps(outcome.result, indent=2) if args.json else outcome.text, flush=True)
@@ -46,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _module(command: str) -> Any:
+    return importlib.import_module(f"minirmae.commands.{command}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="minirmae",
@@ -54,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"minirmae {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
-        module = importlib.import_module(f"minirmae.commands.{name}")
+        module = _module(name)
         command = commands.add_parser(
             name,
             help=module.HELP,

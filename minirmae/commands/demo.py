@@ -1,0 +1,45 @@
+"""`minirmae demo`: the main job, from gradient checks to one page of results."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from minirmae.commands.outcome import Outcome
+
+HELP = "check the gradients, train a plain autoencoder and an IRMAE, and show both on one page"
+EXAMPLE = "minirmae demo\n  minirmae demo --quick --out /tmp/demo"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add size, place and seed."""
+    parser.add_argument("--quick", action="store_true", help="a small version, to see that everything works")
+    parser.add_argument(
+        "--linear-layers", type=int, default=4, metavar="L", help="linear layers of the IRMAE (default: 4)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of images, weights and samples (default: 0)")
+    parser.add_argument("--out", type=Path, help="directory of the results (default: runs/demo or runs/demo-quick)")
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Run the demo and summarise it."""
+    from minirmae.analysis import rank_table
+    from minirmae.demo import FULL, QUICK, demo
+    from minirmae.training import Progress
+
+    if args.linear_layers < 1:
+        raise ValueError(f"demo: --linear-layers must be at least 1, came {args.linear_layers}; 0 is the other model")
+    out = args.out or Path("runs") / ("demo-quick" if args.quick else "demo")
+    result = demo(
+        out,
+        size=QUICK if args.quick else FULL,
+        linear_layers=args.linear_layers,
+        seed=args.seed,
+        say=lambda text: print(text, file=sys.stderr, flush=True),
+        progress=lambda label: Progress(f"     {label}"),
+    )
+    records = [{"label": a.label, "loss": a.loss, "step": a.step, "codes": a.ranks.to_json()} for a in result.analyses]
+    table = rank_table([a.label for a in result.analyses], result.analyses).text()
+    summary = {"page": str(result.page), "gradient_cases": len(result.reports), "runs": records}
+    return Outcome(summary, f"{table}\n\nopen {result.page}")
