@@ -17,10 +17,10 @@ import numpy as np
 
 from minirmae import __version__, plots
 from minirmae.analysis import Analysis, analyse, rank_table
-from minirmae.autoencoders import ModelConfig
+from minirmae.autoencoders import PRESETS, ModelConfig, build
 from minirmae.files import atomic_write, write_text
 from minirmae.gallery import picture
-from minirmae.gradcheck import Report
+from minirmae.gradcheck import Report, check_model
 from minirmae.gradcheck.suite import run_suite
 from minirmae.report import Section, Table, page
 from minirmae.training import Progress, TrainingConfig, train
@@ -31,16 +31,15 @@ THRESHOLD = 1e-3
 
 @dataclass(frozen=True)
 class Size:
-    """How much the demo does: training steps, images to train and to judge on, and whether presets are checked."""
+    """How much the demo does: training steps, and images to train and to judge on."""
 
     steps: int
     training_images: int
     evaluation_images: int
-    presets: bool
 
 
-FULL = Size(steps=1600, training_images=50_000, evaluation_images=2000, presets=True)
-QUICK = Size(steps=120, training_images=4000, evaluation_images=500, presets=False)
+FULL = Size(steps=1600, training_images=50_000, evaluation_images=2000)
+QUICK = Size(steps=120, training_images=4000, evaluation_images=500)
 
 
 @dataclass(frozen=True)
@@ -78,16 +77,17 @@ def demo(
     """
     plots.require_matplotlib()
     say("1/4  checking every hand-written gradient")
-    reports = run_suite(seed=seed, presets=size.presets)
+    configs = [ModelConfig.paper("shapes", linear_layers=layers) for layers in (0, linear_layers)]
+    reports = [*run_suite(seed=seed, presets=False), *(_check_model(config, seed) for config in configs)]
     for report in reports:
         report.require()
     out.mkdir(parents=True, exist_ok=True)
     analyses = []
-    for part, layers in enumerate((0, linear_layers), start=2):
-        name = f"l{layers}"
-        say(f"{part}/4  training with {layers} linear layers")
+    for part, model in enumerate(configs, start=2):
+        name = f"l{model.linear_layers}"
+        say(f"{part}/4  training with {model.linear_layers} linear layers")
         config = TrainingConfig(
-            model=ModelConfig.paper("shapes", linear_layers=layers),
+            model=model,
             steps=size.steps,
             training_images=size.training_images,
             evaluation_images=size.evaluation_images // 4,
@@ -105,6 +105,14 @@ def demo(
     write_text(out / "table.txt", table.text() + "\n")
     write_text(out / "report.html", _page(reports, analyses, table, figures))
     return Demo(reports, analyses, out / "report.html")
+
+
+def _check_model(config: ModelConfig, seed: int) -> Report:
+    """Compare the gradient of the whole autoencoder with the complex step in a random direction."""
+    rng = np.random.default_rng(seed)
+    name = f"{config.preset} autoencoder, {config.linear_layers} linear layers"
+    x = rng.random((2, *PRESETS[config.preset].image))
+    return check_model(build(config, rng), x, seed=seed, name=name, rungs=("derivative",))
 
 
 def _figures(analyses: Sequence[Analysis], seed: int) -> dict[str, tuple[str, bytes]]:

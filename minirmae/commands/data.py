@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minirmae.commands.outcome import Outcome
+from minirmae.commands.status import StatusLine
 
 HELP = "describe, check, show or fetch a data set"
 EXAMPLE = "minirmae data info mnist\n  minirmae data show shapes --out shapes.png\n  minirmae data fetch mnist"
@@ -62,7 +62,7 @@ def _show(args: argparse.Namespace) -> Outcome:
     images = dataset.batch(np.sort(chosen))
     blank = np.ones((rows * columns - len(images), *dataset.shape), dtype=images.dtype)
     grid = np.concatenate([images, blank]).reshape(rows, columns, *dataset.shape)
-    path = args.out or Path(f"{dataset.name}.png")
+    path = args.out or Path(f"{dataset.name.replace('/', '-')}.png")
     save_figure(image_grid(grid, title=f"{len(images)} of {len(dataset):,} images of {dataset.name}"), path)
     return Outcome({"source": args.source, "figure": str(path)}, f"wrote {path}")
 
@@ -71,16 +71,15 @@ def _fetch(args: argparse.Namespace) -> Outcome:
     from minirmae.data import cache_directory, fetch
 
     directory = args.out or cache_directory() / args.source
-    fetch(args.source, directory, progress=_report if sys.stderr.isatty() else None)
+    with StatusLine() as status:
+        fetch(args.source, directory, progress=lambda *received: status.show(_received(*received)))
     text = f"the files of {args.source} are in {directory}, their checksums verified"
     return Outcome({"source": args.source, "directory": str(directory)}, text)
 
 
-def _report(name: str, received: int, total: int | None) -> None:
-    """One line for each file, rewritten as its bytes come in."""
-    share = f" of {total / 1e6:.1f} MB" if total else ""
-    end = "\n" if received == total else ""
-    print(f"\r{name}: {received / 1e6:.1f} MB{share}", end=end, file=sys.stderr, flush=True)
+def _received(name: str, received: int, total: int | None) -> str:
+    share = f" of {total / 1e6:.1f}" if total else ""
+    return f"{name}: {received / 1e6:.1f}{share} MB"
 
 
 def _value(value: Any) -> str:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from minirmae.commands.outcome import Outcome
+from minirmae.commands.status import StatusLine
+
+if TYPE_CHECKING:
+    from minirmae.gradcheck import Report
 
 HELP = "check every op, layer and preset model against numerical derivatives"
 EXAMPLE = "minirmae gradcheck --select conv2d relu\n  minirmae gradcheck --json"
@@ -20,19 +25,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Run the suite; exit status 1 if a case did not pass."""
-    from minirmae.gradcheck.suite import run_suite
+    from minirmae.gradcheck import RUNGS
+    from minirmae.gradcheck.suite import selected
     from minirmae.report import Table
 
-    reports = run_suite(select=args.select, seed=args.seed, presets=not args.no_presets)
+    cases = selected(args.select, not args.no_presets)
+    reports = []
+    with StatusLine() as status:
+        for number, case in enumerate(cases, start=1):
+            status.show(f"{number}/{len(cases)}  {case.name}")
+            reports.append(case.run(args.seed))
     failed = [report for report in reports if not report.passed]
-    rows = []
-    for report in reports:
-        worst = report.worst
-        where = f"{worst.argument}, {worst.method}"
-        rows.append((report.name, f"{worst.error:.1e}", f"{worst.tolerance:.1e}", where, report.verdict))
-    text = Table(("case", "worst error", "tolerance", "where", "verdict"), rows).text()
-    details = reports if args.verbose else failed
+    rows = [(r.name, *(_error(r, rung) for rung in RUNGS), r.verdict) for r in reports]
+    table = Table(("worst error of", *RUNGS, "verdict"), rows).text()
     summary = f"{len(reports) - len(failed)} of {len(reports)} cases passed (seed {args.seed})"
-    text = "\n\n".join([*map(str, details), text, summary])
+    text = "\n\n".join([*map(str, reports if args.verbose else failed), table, summary])
     result = {"seed": args.seed, "passed": not failed, "cases": [report.to_json() for report in reports]}
     return Outcome(result, text, status=1 if failed else 0)
+
+
+def _error(report: Report, rung: str) -> str:
+    """The largest error of a rung, or nothing if the case does not climb it."""
+    climbed = any(row.rung == rung for row in report.rows)
+    return f"{report.largest_error(rung):.1e}" if climbed else ""

@@ -1,0 +1,131 @@
+"""Every op, loss, layer and preset of this library under the checker.
+
+A case names what it covers and makes its own point from the seed. The tables
+are in `cases.py`; a test asks the library for its public ops and layers and
+goes red if one has no case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minirmae.backend import Array
+from minirmae.gradcheck.adjoint import dot_test
+from minirmae.gradcheck.check import check
+from minirmae.gradcheck.model import check_model, model_function
+from minirmae.gradcheck.report import Report
+from minirmae.gradcheck.subject import Function
+from minirmae.layers import Layer
+
+Point = tuple[Function, tuple[Array, ...]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One checked function.
+
+    Attributes:
+        name: unique in the suite.
+        covers: the public name of the op, layer class or preset.
+        run: the report for a seed.
+        point: for a seed, the function and the arrays it is checked at, for
+            those who want to sabotage it; None where there is no backward.
+    """
+
+    name: str
+    covers: str
+    run: Callable[[int], Report]
+    point: Callable[[int], Point] | None = None
+
+
+def run_suite(select: str | Sequence[str] | None = None, seed: int = 0, presets: bool = True) -> list[Report]:
+    """Check the library; one report for each case.
+
+    Args:
+        select: names of cases, or of the ops, layers and presets they cover; None takes all.
+        seed: of the points, directions and cotangents.
+        presets: whether to include the whole autoencoders, which take most of the time.
+
+    Raises:
+        ValueError: a selected name is unknown.
+
+    >>> [report.name for report in run_suite("relu")]
+    ['relu']
+    >>> all(report.passed for report in run_suite(["linear", "Linear"]))
+    True
+    """
+    return [case.run(seed) for case in selected(select, presets)]
+
+
+def selected(select: str | Sequence[str] | None = None, presets: bool = True) -> list[Case]:
+    """The cases that `run_suite` runs for these arguments, in order."""
+    from minirmae.gradcheck.cases import LAYERS, OPS, PRESETS  # the tables are made of this module's cases
+
+    cases = [*OPS, *LAYERS, *(PRESETS if presets else [])]
+    if select is None:
+        return cases
+    names = [select] if isinstance(select, str) else list(select)
+    known = {known for case in cases for known in (case.name, case.covers)}
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"gradcheck: no case called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return [case for case in cases if case.name in names or case.covers in names]
+
+
+def op_case(name: str, covers: str, function: Function, *shapes: tuple[int, ...], **options: Any) -> Case:
+    """A case for `check`: `function` at standard normal arrays of `shapes`, with the options of `check`."""
+
+    def point(seed: int) -> Point:
+        rng = np.random.default_rng(seed)
+        return function, tuple(np.asarray(rng.standard_normal(shape)) for shape in shapes)
+
+    def run(seed: int) -> Report:
+        return check(function, *point(seed)[1], seed=seed, name=name, **options)
+
+    return Case(name, covers, run, point)
+
+
+def adjoint_case(
+    name: str,
+    forward: Callable[[Array, Array], Array],
+    adjoint: Callable[[Array, Array], Array],
+    x: tuple[int, ...],
+    held: tuple[int, ...],
+) -> Case:
+    """A case for `dot_test`: two linear maps of their first argument, at a random second one of shape `held`."""
+
+    def run(seed: int) -> Report:
+        other = np.random.default_rng(seed).standard_normal(held)
+        return dot_test(lambda u: forward(u, other), lambda v: adjoint(v, other), np.zeros(x), seed=seed, name=name)
+
+    return Case(name, name, run)
+
+
+def model_case(
+    name: str,
+    covers: str,
+    make: Callable[[np.random.Generator], Layer],
+    shape: tuple[int, ...],
+    *,
+    rng_seed: int | None = None,
+    **options: Any,
+) -> Case:
+    """A case for `check_model`, with its options: the layer that `make` builds, at a random input of `shape`."""
+
+    def build(seed: int) -> tuple[Layer, Array]:
+        rng = np.random.default_rng(seed)
+        return make(rng), np.asarray(rng.standard_normal(shape))
+
+    def point(seed: int) -> Point:
+        model, x = build(seed)
+        values = (p.value.astype(np.float64) for _, p in model.named_parameters() if p.trainable)
+        return model_function(model, rng_seed)[1], (x, *values)
+
+    def run(seed: int) -> Report:
+        model, x = build(seed)
+        return check_model(model, x, seed=seed, rng_seed=rng_seed, name=name, **options)
+
+    return Case(name, covers, run, point)

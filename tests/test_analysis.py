@@ -1,0 +1,43 @@
+"""Codes and ranks of a run against the model applied by hand."""
+
+import numpy as np
+import pytest
+
+from minirmae.analysis import analyse, label, unique_labels
+from minirmae.autoencoders import ModelConfig
+from minirmae.gallery import picture
+from minirmae.rank import covariance_spectrum
+from minirmae.training import TrainingConfig, train
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    config = TrainingConfig(
+        ModelConfig("shapes", 5, 2), steps=4, batch_size=4, training_images=16, evaluation_images=20, seed=3
+    )
+    return train(config, tmp_path_factory.mktemp("analysis") / "run")
+
+
+def test_analysis_is_the_model_applied_by_hand(run):
+    a = analyse(run, images=300)
+    model = run.model()
+    x = a.dataset.batch(np.arange(300), np.float32)
+    assert len(a.dataset) == 300
+    np.testing.assert_allclose(a.codes, model.encode(x), rtol=1e-4, atol=1e-6)
+    assert a.loss == pytest.approx(float(np.mean((model.reconstruct(x) - x) ** 2)), rel=1e-5)
+    np.testing.assert_allclose(a.ranks.eigenvalues, covariance_spectrum(model.encode(x)), rtol=1e-3)
+    product = np.linalg.svd(model.bottleneck.collapse(), compute_uv=False)
+    np.testing.assert_allclose(a.product, product, rtol=1e-5)
+    assert a.step == 4
+
+
+def test_labels(run):
+    a = analyse(run, images=50)
+    assert label(run) == "IRMAE (l = 2)"
+    assert unique_labels([a]) == ["IRMAE (l = 2)"]
+    assert unique_labels([a, a]) == ["IRMAE (l = 2), run"] * 2
+
+
+def test_pictures_need_a_known_kind(run):
+    with pytest.raises(ValueError, match="kind must be one of reconstruction, .*gmm; came 'vae'"):
+        picture(analyse(run, images=50), "vae", np.random.default_rng(0))
