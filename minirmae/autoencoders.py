@@ -160,7 +160,8 @@ def build(config: ModelConfig, rng: np.random.Generator, dtype: Any = np.float32
     '2,172,129'
     """
     preset, n, l = PRESETS[config.preset], config.latent, config.linear_layers
-    encoder = preset.encoder(n, rng, dtype)
+    # The bottleneck is drawn last: one seed gives one encoder and one decoder, whatever stands between them.
+    encoder, decoder = preset.encoder(n, rng, dtype), preset.decoder(n, rng, dtype)
     bottleneck: Layer
     if config.variant == "relu":
         parts = [part for _ in range(l) for part in (Linear(n, n, rng=rng, bias=False, dtype=dtype), ReLU())]
@@ -168,7 +169,7 @@ def build(config: ModelConfig, rng: np.random.Generator, dtype: Any = np.float32
     else:
         shared, trainable = config.variant == "shared", config.variant != "fixed"
         bottleneck = LinearStack(n, l, rng=rng, shared=shared, trainable=trainable, dtype=dtype)
-    return Autoencoder(encoder, bottleneck, preset.decoder(n, rng, dtype))
+    return Autoencoder(encoder, bottleneck, decoder)
 
 
 def _down(inputs: int, outputs: int, rng: np.random.Generator, dtype: Any) -> Conv2d:

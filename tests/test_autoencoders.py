@@ -91,6 +91,12 @@ def test_variants():
     np.testing.assert_array_equal(fixed.fixed, before)
 
 
+def test_one_seed_gives_one_encoder_and_one_decoder():
+    plain, irmae = small(layers=0), small(layers=3)
+    np.testing.assert_array_equal(plain.encoder.values, irmae.encoder.values)
+    np.testing.assert_array_equal(plain.decoder.values, irmae.decoder.values)
+
+
 def test_bad_configurations_are_named():
     with pytest.raises(ValueError, match="preset must be one of shapes, mnist, celeba; came 'cifar'"):
         ModelConfig.paper("cifar")

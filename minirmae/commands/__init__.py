@@ -21,12 +21,9 @@ from minirmae import __version__
 
 COMMANDS = ("demo", "train", "spectrum", "sample", "gradcheck", "data", "info")
 
-INTERRUPTED = 128 + signal.SIGINT
-"""Exit status of a shell command that Ctrl-C ended."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0 for success, 1 for a failed check, 2 for bad input."""
+    """Run one command; return its exit status: 0 success, 1 a failed check, 2 bad input, 128 + signal if stopped."""
     args = _parser().parse_args(argv)
     module = _module(args.command)
     try:
@@ -38,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt as interrupt:
         print(f"\n{str(interrupt) or 'interrupted'}", file=sys.stderr)
-        return INTERRUPTED
+        return 128 + int(getattr(interrupt, "signal", signal.SIGINT))
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         if args.traceback:
             raise

@@ -1,0 +1,49 @@
+"""Training: the loop, and the run directory that outlives the process.
+
+`train(config, directory)` makes a run of a configuration; `fit` and
+`training_steps` train any model on any data set and touch no file.
+"""
+
+from __future__ import annotations
+
+from minirmae.training.archive import CheckpointError
+from minirmae.training.build import evaluation_data, make_model, make_optimizer, total_steps, training_data
+from minirmae.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from minirmae.training.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
+from minirmae.training.evaluation import Evaluation, evaluate
+from minirmae.training.history import HistoryError
+from minirmae.training.interrupt import TrainingInterrupted
+from minirmae.training.loop import NonFiniteLoss, Step, fit, noise_generator, training_steps
+from minirmae.training.progress import Progress
+from minirmae.training.run import Run, RunError, open_run
+from minirmae.training.trainer import train
+
+__all__ = [
+    "DTYPES",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "Checkpoint",
+    "CheckpointError",
+    "Evaluation",
+    "HistoryError",
+    "NonFiniteLoss",
+    "Progress",
+    "Run",
+    "RunError",
+    "Step",
+    "TrainingConfig",
+    "TrainingInterrupted",
+    "evaluate",
+    "evaluation_data",
+    "fit",
+    "load_checkpoint",
+    "make_model",
+    "make_optimizer",
+    "noise_generator",
+    "open_run",
+    "save_checkpoint",
+    "total_steps",
+    "train",
+    "training_data",
+    "training_steps",
+]

@@ -1,0 +1,63 @@
+"""Ctrl-C without loss: the signal asks, and the loop stops where it is safe to."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Training was asked to stop and has saved its state; the message says how to go on.
+
+    Attributes:
+        signal: the signal that asked, such as `signal.SIGINT`; by convention the exit status is 128 + signal.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal = signal_number
+
+
+@dataclass
+class Request:
+    """Whether somebody has asked to stop: the signal's number, or None."""
+
+    signal: int | None = None
+
+
+@contextmanager
+def deferred_signals() -> Iterator[Request]:
+    """Within the block, the first SIGINT or SIGTERM is noted in the `Request` and nothing else happens.
+
+    From then on both do again what they did before, so a second Ctrl-C quits
+    at once. Signals that the process ignores stay ignored. Only the main
+    thread may set handlers; in any other the block changes nothing.
+    """
+    request = Request()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    # None stands for a handler that was not set from Python, which Python could not put back.
+    before = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        request.signal = number
+        restore()
+
+    try:
+        for number in before:
+            signal.signal(number, note)
+        yield request
+    finally:
+        restore()

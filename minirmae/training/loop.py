@@ -1,0 +1,154 @@
+"""The training loop, and nothing but the loop: batch, loss, backward, update.
+
+It knows no files and no configuration, so it trains any model on any data set
+with any objective. Where it stands is the optimiser's count of steps: the
+order of the images is a function of seed and step, so a loop that starts with
+a restored optimiser goes on where the other one stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from minirmae.backend import Array
+from minirmae.data import Dataset, batches, steps_per_epoch
+from minirmae.layers import Layer
+from minirmae.objectives import Objective, reconstruction
+from minirmae.optimizers import Optimizer
+from minirmae.validation import require_int
+
+_NOISE_STREAM = 6
+
+
+class NonFiniteLoss(ValueError):
+    """A training has diverged: a loss, a gradient or a parameter is infinite or not a number."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step that was taken.
+
+    Attributes:
+        number: counted from 1 over the whole training.
+        epoch: counted from 0.
+        ends_epoch: whether it was the last step of its epoch.
+        images: size of its batch.
+        loss: value before the update.
+        learning_rate: of the update.
+    """
+
+    number: int
+    epoch: int
+    ends_epoch: bool
+    images: int
+    loss: float
+    learning_rate: float
+
+
+def noise_generator(seed: int) -> np.random.Generator:
+    """Return the source of the noise (dropout) in a training of `seed`."""
+    return np.random.default_rng([_NOISE_STREAM, seed])
+
+
+def training_steps(
+    model: Layer,
+    dataset: Dataset,
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    batch_size: int = 32,
+    seed: int = 0,
+    objective: Objective = reconstruction,
+    rng: np.random.Generator | None = None,
+) -> Iterator[Step]:
+    """Train `model` for `steps` more steps, and yield after each one.
+
+    Args:
+        model: changed in place; batches have its dtype.
+        dataset: images of the shape that the model takes.
+        optimizer: its count of steps says where in the order of images to begin.
+        steps: how many to take.
+        batch_size: images a step; the last batch of an epoch may be smaller.
+        seed: of the order of the images.
+        objective: what to minimise.
+        rng: noise for the model (dropout); None makes one from `seed`.
+
+    Raises:
+        NonFiniteLoss: before the update, so that the parameters stay good.
+        ValueError or TypeError: the images do not fit the model, or a number is out of range.
+    """
+    require_int("training_steps", "steps", steps, 0)
+    rng = noise_generator(seed) if rng is None else rng
+    per_epoch = steps_per_epoch(len(dataset), batch_size)
+    end = optimizer.steps + steps
+    while optimizer.steps < end:
+        epoch, done = divmod(optimizer.steps, per_epoch)
+        for indices in batches(len(dataset), batch_size, seed=seed, epoch=epoch, start=done):
+            rate = optimizer.learning_rate
+            rate = float(rate(optimizer.steps) if callable(rate) else rate)
+            x = dataset.batch(indices, model.dtype)
+            loss = _gradient(model, x, objective, rng, optimizer.steps + 1, rate)
+            optimizer.step(model.values, model.grads)
+            number = optimizer.steps
+            yield Step(number, epoch, number % per_epoch == 0, len(x), loss, rate)
+            if number >= end:
+                return
+
+
+def fit(
+    model: Layer,
+    dataset: Dataset,
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    batch_size: int = 32,
+    seed: int = 0,
+    objective: Objective = reconstruction,
+    rng: np.random.Generator | None = None,
+) -> Array:
+    """Train `model` for `steps` more steps and return the loss of each, float64 (steps,).
+
+    Arguments and errors are those of `training_steps`.
+
+    >>> from minirmae.data import ArrayDataset
+    >>> from minirmae.layers import Flatten, Linear, Reshape, Sequential
+    >>> from minirmae.optimizers import Adam
+    >>> rng = np.random.default_rng(0)
+    >>> data = ArrayDataset(rng.integers(0, 256, (20, 4, 4, 1), dtype=np.uint8))
+    >>> model = Sequential(Flatten(), Linear(16, 3, rng=rng), Linear(3, 16, rng=rng), Reshape((4, 4, 1)))
+    >>> losses = fit(model, data, Adam(1e-2), steps=100, batch_size=5)
+    >>> bool(losses[-1] < losses[0] / 4)
+    True
+    """
+    options = {"batch_size": batch_size, "seed": seed}
+    taken = training_steps(model, dataset, optimizer, steps=steps, objective=objective, rng=rng, **options)
+    return np.array([step.loss for step in taken], dtype=np.float64)
+
+
+def _gradient(
+    model: Layer, x: Array, objective: Objective, rng: np.random.Generator, number: int, rate: float
+) -> float:
+    """Put the gradient at the batch `x` into `model.grads` and return the loss."""
+    # Overflow is looked for in the result; NumPy's warnings on the way would only hide the message.
+    with np.errstate(over="ignore", invalid="ignore"):
+        scalar, backward = objective(model, x, rng)
+        loss = float(scalar)
+        if not math.isfinite(loss):
+            raise _diverged(f"the loss is {loss}", number, rate)
+        model.grads[...] = 0
+        backward()
+    if not np.isfinite(model.grads).all():
+        raise _diverged(f"the loss is {loss:g}, but its gradient is not finite", number, rate)
+    return loss
+
+
+def _diverged(what: str, number: int, rate: float) -> NonFiniteLoss:
+    """The error of step `number`."""
+    return NonFiniteLoss(
+        f"training stopped at step {number}: {what} (learning rate {rate:g}). "
+        "Lower the learning rate, or train in float64 if the numbers are that large."
+    )

@@ -1,0 +1,46 @@
+"""Two trainers never hold one directory, and an ended one never blocks it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from minirmae.training.lock import locked
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+
+HOLDER = """
+import pathlib, sys
+from minirmae.training.lock import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_second_is_refused_until_the_first_ends(tmp_path):
+    with (
+        locked(tmp_path),
+        pytest.raises(BlockingIOError, match="another process is training this run"),
+        locked(tmp_path),
+    ):
+        pass
+    with locked(tmp_path):
+        pass
+
+
+def test_a_killed_process_lets_go(tmp_path):
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(BlockingIOError), locked(tmp_path):
+            pass
+        holder.kill()
+        holder.wait()
+        with locked(tmp_path):
+            pass
+
+
+def test_the_lock_leaves_no_file(tmp_path):
+    with locked(tmp_path):
+        assert not list(tmp_path.iterdir())
