@@ -74,6 +74,8 @@ def check(
     """
     name = name or str(getattr(function, "__name__", type(function).__name__))
     names = tuple(arguments or argument_names(function, len(arrays)))
+    if len(names) != len(arrays):
+        raise ValueError(f"{name}: there are {len(names)} names for {len(arrays)} arrays; give one each")
     points = tuple(as_float64(name, n, a) for n, a in zip(names, arrays, strict=True))
     subject = Subject(name, function, names, points, seed)
     return climb(subject, linear, rungs, per_argument, reduction_length, returns_view)

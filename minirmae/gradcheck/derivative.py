@@ -60,6 +60,7 @@ def rows(subject: Subject, per_argument: bool) -> Iterator[Row]:
     y, pull = subject.evaluate(subject.point())
     v = draw_like(rng, y)
     gradient = pull(v)
+    del pull  # of a large model it holds a copy
     method, measured = choose(subject, u, v)
     joint = _row(subject.jointly, method, gradient, u, measured)
     if len(subject.arguments) == 1:

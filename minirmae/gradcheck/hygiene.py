@@ -74,11 +74,11 @@ def rows(subject: Subject, returns_view: bool) -> list[Row]:
 def _dtype_kept(subject: Subject) -> Row:
     """float32 in, float32 out; float64 is the contract's, complex128 the complex step's."""
     y, backward = subject.function(*subject.point(np.float32))
-    results = {"y": np.asarray(y)}
-    if results["y"].dtype == np.float32:
-        dy = draw_like(subject.rng("dtype"), results["y"]).astype(np.float32)
-        results |= dict(zip(subject.arguments, as_tuple(backward(as_cotangent(dy))), strict=True))
-    for name, result in results.items():
+    results = [("y", np.asarray(y))]
+    if results[0][1].dtype == np.float32:
+        dy = draw_like(subject.rng("dtype"), results[0][1]).astype(np.float32)
+        results += zip(subject.arguments, as_tuple(backward(as_cotangent(dy))), strict=True)
+    for name, result in results:
         if result.dtype != np.float32:
             return _broken("dtype kept", name, f"float32 arguments gave {result.dtype}")
     return _sound("dtype kept")

@@ -66,7 +66,7 @@ def check_model(
 
     The other arguments are those of `check`; arguments are called `x` and by
     the parameters' paths. Beyond a million parameters a derivative row covers
-    all of them jointly. Memory: about six float64 copies of the parameters.
+    all of them jointly. Memory: at its peak about twelve float64 copies of the parameters.
 
     Returns:
         A report with the rows of `check` and one more, that the backward adds

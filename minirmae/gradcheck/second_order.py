@@ -31,6 +31,7 @@ def rows(subject: Subject) -> Iterator[Row]:
     y, pull = subject.evaluate(subject.point())
     v = draw_like(rng, y)
     scale = norm(pull(v))
+    del pull  # of a large model it holds a copy
     try:
         Hu, Hw = complex_step.gradient_product(subject, u, v), complex_step.gradient_product(subject, w, v)
     except complex_step.NotComplexSafe as reason:
