@@ -27,10 +27,24 @@ def description() -> dict[str, Any]:
 
 def threads() -> int | None:
     """Number of threads OpenBLAS uses, or None if NumPy came without its own OpenBLAS."""
+    get = _function("get_num_threads")
+    return None if get is None else int(get())
+
+
+def set_threads(count: int) -> None:
+    """Let OpenBLAS use `count` threads from now on, for every caller in this process; nothing if it cannot be asked."""
+    change = _function("set_num_threads")
+    if change is not None:
+        change(count)
+
+
+@cache
+def _function(name: str) -> Any:
+    """OpenBLAS's function of that name, which NumPy's builds decorate in one of several ways."""
     library = _openblas()
-    for name in ("scipy_openblas_get_num_threads64_", "scipy_openblas_get_num_threads", "openblas_get_num_threads"):
-        if library is not None and hasattr(library, name):
-            return int(getattr(library, name)())
+    for decorated in (f"scipy_openblas_{name}64_", f"scipy_openblas_{name}", f"openblas_{name}"):
+        if library is not None and hasattr(library, decorated):
+            return getattr(library, decorated)
     return None
 
 

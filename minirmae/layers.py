@@ -18,7 +18,8 @@ from minirmae import ops
 from minirmae.backend import Array
 from minirmae.initializers import Initializer, uniform_fan_in
 from minirmae.ops.conv_transpose2d import transposed_output_size
-from minirmae.ops.convolution import Pair, output_size, pair
+from minirmae.ops.convolution import pair
+from minirmae.ops.form import Pair, output_size
 from minirmae.parameters import Parameter, Store, gather
 from minirmae.validation import require_int, require_positive_int
 

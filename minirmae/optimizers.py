@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from minirmae.backend import Array, array_module
+from minirmae.parallel import over
 from minirmae.schedules import Schedule
 from minirmae.validation import require_cotangent
 
@@ -48,9 +49,13 @@ class Optimizer:
             if name not in self.moments:
                 self.moments[name] = array_module(values).zeros_like(values)
             require_cotangent(f"{type(self).__name__}.step ({name})", self.moments[name], values)
-        rate = self.learning_rate(self.steps) if callable(self.learning_rate) else self.learning_rate
+        rate = float(self.learning_rate(self.steps) if callable(self.learning_rate) else self.learning_rate)
         self.steps += 1
-        self._update(values, grads, float(rate))
+
+        def update(part: slice) -> None:
+            self._update(values[part], grads[part], rate, *(self.moments[name][part] for name in self.state_names))
+
+        over(len(values), update)
 
     def state_dict(self) -> dict[str, Any]:
         """The state: `steps` and the state vectors by name."""
@@ -70,14 +75,15 @@ class Optimizer:
         self.steps = int(state["steps"])
         self.moments = {name: state[name].copy() for name in self.state_names if name in state}
 
-    def _update(self, values: Array, grads: Array, rate: float) -> None:
+    def _update(self, values: Array, grads: Array, rate: float, *state: Array) -> None:
+        """Change `values`, any stretch of the vector, and the same stretch of the state vectors, in place."""
         raise NotImplementedError(f"{type(self).__name__} does not define _update")
 
 
 class SGD(Optimizer):
     """Gradient descent `w <- w - rate g`."""
 
-    def _update(self, values: Array, grads: Array, rate: float) -> None:
+    def _update(self, values: Array, grads: Array, rate: float, *state: Array) -> None:
         values -= rate * grads
 
 
@@ -91,8 +97,8 @@ class Momentum(Optimizer):
         _require_range("Momentum", "momentum", momentum, 0, 1)
         self.momentum = momentum
 
-    def _update(self, values: Array, grads: Array, rate: float) -> None:
-        velocity = self.moments["velocity"]
+    def _update(self, values: Array, grads: Array, rate: float, *state: Array) -> None:
+        (velocity,) = state
         velocity *= self.momentum
         velocity += grads
         values -= rate * velocity
@@ -124,9 +130,9 @@ class Adam(Optimizer):
         _require_range(name, "epsilon", epsilon, 0, math.inf)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
-    def _update(self, values: Array, grads: Array, rate: float) -> None:
+    def _update(self, values: Array, grads: Array, rate: float, *state: Array) -> None:
         xp = array_module(values)
-        m, v = self.moments["first_moment"], self.moments["second_moment"]
+        m, v = state
         m *= self.beta1
         m += (1 - self.beta1) * grads
         v *= self.beta2
@@ -154,9 +160,9 @@ class AdamW(Adam):
         _require_range("AdamW", "weight_decay", weight_decay, 0, math.inf)
         self.weight_decay = weight_decay
 
-    def _update(self, values: Array, grads: Array, rate: float) -> None:
+    def _update(self, values: Array, grads: Array, rate: float, *state: Array) -> None:
         values *= 1 - rate * self.weight_decay
-        super()._update(values, grads, rate)
+        super()._update(values, grads, rate, *state)
 
 
 def _require_range(where: str, name: str, value: float, low: float, high: float) -> None:

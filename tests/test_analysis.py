@@ -39,5 +39,5 @@ def test_labels(run):
 
 
 def test_pictures_need_a_known_kind(run):
-    with pytest.raises(ValueError, match="kind must be one of reconstruction, .*gmm; came 'vae'"):
+    with pytest.raises(ValueError, match=r"kind must be one of reconstruction, .*gmm; came 'vae'"):
         picture(analyse(run, images=50), "vae", np.random.default_rng(0))

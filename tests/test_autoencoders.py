@@ -85,7 +85,7 @@ def test_variants():
     assert fixed.fixed.size == 3 * 36
     assert (relu.encode(images(4)) >= 0).all()
     before = fixed.fixed.copy()
-    loss, backward = reconstruction(fixed, images(2))
+    _, backward = reconstruction(fixed, images(2))
     backward()
     Adam(0.1).step(fixed.values, fixed.grads)
     np.testing.assert_array_equal(fixed.fixed, before)
@@ -106,7 +106,7 @@ def test_bad_configurations_are_named():
         ModelConfig("mnist", 0, 1)
     with pytest.raises(ValueError, match="linear_layers must be an integer of at least 0, came -1"):
         ModelConfig("mnist", 8, -1)
-    with pytest.raises(ValueError, match="x has 1 channels but the kernel .* takes 3"):
+    with pytest.raises(ValueError, match=r"x has 1 channels but the kernel .* takes 3"):
         small()(images(1, preset="mnist"))
 
 

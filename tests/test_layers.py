@@ -188,7 +188,7 @@ def test_a_layer_of_ones_own():
 
 def test_errors_name_the_layer():
     model = Sequential(Linear(3, 4, rng=rng()), ReLU(), Linear(5, 2, rng=rng()))
-    with pytest.raises(ValueError, match="x has 4 inputs but W .* takes 5") as caught:
+    with pytest.raises(ValueError, match=r"x has 4 inputs but W .* takes 5") as caught:
         model(np.zeros((1, 3), np.float32))
     assert "in layer 2 (Linear) of Sequential" in caught.value.__notes__
 

@@ -1,5 +1,7 @@
 """Learning-rate schedules."""
 
+import itertools
+
 import pytest
 
 from minirmae.schedules import constant, cosine, step_decay
@@ -13,7 +15,7 @@ def test_cosine_rises_once_and_falls_to_the_final_rate():
     schedule = cosine(2.0, steps=100, warmup=10, final=0.5)
     rates = [schedule(t) for t in range(120)]
     assert 0 < rates[0] < rates[9] < rates[10] == 2.0
-    assert all(a > b for a, b in zip(rates[10:100], rates[11:101], strict=True))
+    assert all(a > b for a, b in itertools.pairwise(rates[10:101]))
     assert rates[55] == pytest.approx(1.25)
     assert rates[100:] == [0.5] * 20
 

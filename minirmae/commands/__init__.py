@@ -17,9 +17,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from minirmae import __version__
+from minirmae import __version__, parallel
 
-COMMANDS = ("demo", "train", "spectrum", "sample", "gradcheck", "data", "info")
+COMMANDS = ("demo", "train", "spectrum", "sample", "gradcheck", "bench", "data", "info")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     module = _module(args.command)
     try:
-        outcome = module.run(args)
+        with parallel.single_threaded_blas():
+            outcome = module.run(args)
         print(json.dumps(outcome.result, indent=2) if args.json else outcome.text, flush=True)
         return int(outcome.status)
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough

@@ -8,7 +8,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from minirmae import __version__, blas
+from minirmae import __version__, blas, parallel
 from minirmae.commands.outcome import Outcome
 
 HELP = "show versions, the array backend, and BLAS with its threads"
@@ -26,10 +26,11 @@ def run(args: argparse.Namespace) -> Outcome:
     result: dict[str, Any] = {
         "minirmae": __version__,
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        "machine": machine(),
         "backend": "numpy",
         "packages": {name: _version(name) for name in _PACKAGES},
         "blas": library,
+        "threads": parallel.threads(),
     }
     threads = library["threads"] or "unknown"
     lines = [
@@ -37,9 +38,15 @@ def run(args: argparse.Namespace) -> Outcome:
         f"python      {result['python']} on {result['machine']}",
         f"backend     {result['backend']}",
         f"BLAS        {library['name']} {library['version']}, threads: {threads}",
+        f"threads     {result['threads']} (MINIRMAE_THREADS sets them)",
         *(f"{name:<11} {v or 'not installed'}" for name, v in result["packages"].items()),
     ]
     return Outcome(result, "\n".join(lines))
+
+
+def machine() -> str:
+    """System, architecture and number of processors."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
 
 
 def _version(package: str) -> str | None:

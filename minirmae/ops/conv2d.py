@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minirmae.backend import Array
-from minirmae.ops.convolution import Pair, correlate, correlate_dW, correlate_dx
+from minirmae.ops.convolution import image_form
+from minirmae.ops.form import Pair, channel_sum
 from minirmae.validation import require_cotangent, require_float, require_shape
 
 
@@ -29,7 +30,7 @@ def conv2d(
         TypeError: dtypes differ or are not floating.
         ValueError: shapes, stride or padding do not fit.
 
-    `<dy, y>` is the trilinear form T(x, W, dy) of `minirmae.ops.convolution`,
+    `<dy, y>` is the trilinear form T(x, W, dy) of `minirmae.ops.form`,
     so `dx` and `dW` are its partial derivatives; the bias enters every pixel
     once, so `db` sums `dy` over images and pixels.
 
@@ -41,16 +42,16 @@ def conv2d(
            [6., 9., 9., 6.],
            [4., 6., 6., 4.]])
     """
-    y = correlate(x, W, stride, padding)
+    form = image_form("conv2d", x, W, stride, padding)
     if b is not None:
         require_float("conv2d", x=x, b=b)
         require_shape("conv2d", "b", b, (W.shape[3],))
-        y += b
+    K = form.K(W)
+    y = form.dy(x, K, b)
 
     def backward(dy: Array) -> tuple[Array, ...]:
         require_cotangent("conv2d backward", dy, y)
-        dx = correlate_dx(dy, W, x.shape[1:3], stride, padding)
-        dW = correlate_dW(x, dy, W.shape[:2], stride, padding)
-        return (dx, dW) if b is None else (dx, dW, dy.sum(axis=(0, 1, 2)))
+        dx, dW = form.dx_and_dW(dy, K, x)
+        return (dx, dW) if b is None else (dx, dW, channel_sum(dy))
 
     return y, backward

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minirmae.backend import Array
-from minirmae.ops.convolution import Pair, correlate, correlate_dW, correlate_dx, pair
-from minirmae.validation import require_cotangent, require_float, require_ndim, require_shape
+from minirmae.ops.convolution import output_form, pair, require_images
+from minirmae.ops.form import Pair, channel_sum
+from minirmae.validation import require_cotangent, require_float, require_shape
 
 
 def conv_transpose2d(
@@ -38,9 +39,9 @@ def conv_transpose2d(
         TypeError: dtypes differ or are not floating.
         ValueError: shapes, stride or padding do not fit.
 
-    `<dy, y>` is the trilinear form T(dy, W, x) of `minirmae.ops.convolution`:
+    `<dy, y>` is the trilinear form T(dy, W, x) of `minirmae.ops.form`:
     the big image now is the result and the small one the argument. Hence the
-    forward is `dT/dx` there, `dx = correlate(dy, W)`, and `dW` is the weight
+    forward is `dT/dx` there, `dx` is `dT/dy` at (dy, W), and `dW` is the weight
     gradient with the two images swapped.
 
     >>> import numpy as np
@@ -48,22 +49,21 @@ def conv_transpose2d(
     >>> y.shape, float(y.min()), float(y.max())
     ((1, 4, 4, 1), 1.0, 1.0)
     """
-    require_ndim("conv_transpose2d", "x", x, 4, "(N, H, W, C)")
-    require_ndim("conv_transpose2d", "W", W, 4, "(KH, KW, C_out, C_in)")
+    require_images("conv_transpose2d", x=x, W=W)
     if x.shape[3] != W.shape[3]:
         raise ValueError(f"conv_transpose2d: x has {x.shape[3]} channels but the kernel {W.shape} takes {W.shape[3]}")
     size = transposed_output_size(x.shape[1:3], W.shape[:2], stride, padding, output_padding)
-    y = correlate_dx(x, W, size, stride, padding)
+    form = output_form("conv_transpose2d", x, W, size, stride, padding)
     if b is not None:
         require_float("conv_transpose2d", x=x, b=b)
         require_shape("conv_transpose2d", "b", b, (W.shape[2],))
-        y += b
+    K = form.K(W)
+    y = form.dx(x, K, b)
 
     def backward(dy: Array) -> tuple[Array, ...]:
         require_cotangent("conv_transpose2d backward", dy, y)
-        dx = correlate(dy, W, stride, padding)
-        dW = correlate_dW(dy, x, W.shape[:2], stride, padding)
-        return (dx, dW) if b is None else (dx, dW, dy.sum(axis=(0, 1, 2)))
+        dx, dW = form.dy_and_dW(dy, K, x)
+        return (dx, dW) if b is None else (dx, dW, channel_sum(dy))
 
     return y, backward
 

@@ -19,6 +19,7 @@ from minirmae.data import Dataset, batches, steps_per_epoch
 from minirmae.layers import Layer
 from minirmae.objectives import Objective, reconstruction
 from minirmae.optimizers import Optimizer
+from minirmae.parallel import single_threaded_blas
 from minirmae.validation import require_int
 
 _NOISE_STREAM = 6
@@ -134,7 +135,7 @@ def _gradient(
 ) -> float:
     """Put the gradient at the batch `x` into `model.grads` and return the loss."""
     # Overflow is looked for in the result; NumPy's warnings on the way would only hide the message.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), single_threaded_blas():
         scalar, backward = objective(model, x, rng)
         loss = float(scalar)
         if not math.isfinite(loss):

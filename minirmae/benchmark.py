@@ -1,0 +1,166 @@
+"""How fast a training step is, where its time goes, and how close that is to what the machine can do."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from minirmae import parallel
+from minirmae.autoencoders import PRESETS, Autoencoder, ModelConfig, build
+from minirmae.backend import Array
+from minirmae.data import ArrayDataset
+from minirmae.layers import Conv2d, ConvTranspose2d, Layer, Linear, LinearStack, Shape
+from minirmae.ops import mean_squared_error
+from minirmae.optimizers import Adam
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A training step at one batch size and number of threads.
+
+    Attributes:
+        batch, threads: the setting.
+        seconds: median time of a step.
+        images_per_second: of training.
+        gflops: plain multiply-add count of the step over its time, in 10^9 operations a second. The library's
+            fast paths need fewer, so this may exceed what they really compute.
+        peak: fraction of the product rate measured in the same run (see `product_rate`).
+        parts: median seconds of each part: data, each layer's forward and backward, loss, optimizer.
+    """
+
+    batch: int
+    threads: int
+    seconds: float
+    images_per_second: float
+    gflops: float
+    peak: float
+    parts: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as a dict that `json.dumps` takes."""
+        return asdict(self)
+
+
+def measure(
+    config: ModelConfig, batch: int, threads: int, *, repeats: int = 15, dtype: Any = np.float32, seed: int = 0
+) -> Timing:
+    """Time `repeats` training steps on random images: forward, backward and Adam.
+
+    Raises ValueError if a number is out of range.
+    """
+    before = parallel.threads()
+    parallel.set_threads(threads)
+    try:
+        rate = product_rate(dtype)
+        rng = np.random.default_rng(seed)
+        model = build(config, rng, dtype)
+        images = rng.integers(0, 256, (batch, *PRESETS[config.preset].image), dtype=np.uint8)
+        step = _Step(model, ArrayDataset(images), Adam(1e-4))
+        for _ in range(3):
+            step.run()
+        step.times.clear()
+        totals = [_seconds(step.run) for _ in range(repeats)]
+    finally:
+        parallel.set_threads(before)
+    seconds = median(totals)
+    gflops = 3 * batch * forward_operations(model, PRESETS[config.preset].image) / seconds / 1e9
+    parts = {name: median(values) for name, values in step.times.items()}
+    return Timing(batch, threads, seconds, batch / seconds, gflops, gflops / rate, parts)
+
+
+def product_rate(dtype: Any = np.float32, size: int = 2048) -> float:
+    """Rate of a large matrix product on the current number of threads, in 10^9 operations a second."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random((size, size)).astype(dtype), rng.random((size, size)).astype(dtype)
+    return 2 * size**3 / min(_seconds(lambda: parallel.matmul(a, b)) for _ in range(4)) / 1e9
+
+
+def forward_operations(model: Layer, shape: Shape) -> int:
+    """Multiplications and additions of one image's forward; training takes three times as many.
+
+    The plain count: every kernel entry at every pixel, without those that meet padding.
+    """
+    operations = 0
+    for layer, inputs in _leaves(model, shape):
+        outputs = layer.output_shape(inputs)
+        if isinstance(layer, Linear):
+            operations += 2 * layer.inputs * layer.outputs
+        elif isinstance(layer, LinearStack):
+            operations += 2 * layer.layers * layer.n**2
+        elif isinstance(layer, (Conv2d, ConvTranspose2d)):
+            big, small = (inputs, outputs) if isinstance(layer, Conv2d) else (outputs, inputs)
+            sides = zip(big, small, layer.kernel, layer.stride, layer.padding, strict=False)
+            operations += 2 * big[2] * small[2] * math.prod(_products(*side) for side in sides)
+    return operations
+
+
+def _products(big: int, small: int, kernel: int, stride: int, padding: int) -> int:
+    """Pairs of an output and a kernel entry, along one axis, that meet a pixel of the image."""
+    return sum(0 <= i * stride + k - padding < big for i in range(small) for k in range(kernel))
+
+
+def peak_memory() -> int | None:
+    """Largest resident memory of this process so far in bytes; None where the system does not say."""
+    # Not getrusage: its maximum survives an exec, so a child would report its parent's.
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
+class _Step:
+    """A training step taken apart: every part is called as the model would, and clocked."""
+
+    def __init__(self, model: Autoencoder, dataset: ArrayDataset, optimizer: Adam) -> None:
+        self.model, self.dataset, self.optimizer = model, dataset, optimizer
+        self.leaves = [(name, layer) for name, layer in _named_leaves(model)]
+        self.times: dict[str, list[float]] = {}
+
+    def run(self) -> None:
+        x = self._clocked("data", lambda: self.dataset.batch(np.arange(len(self.dataset)), self.model.dtype))
+        y, backwards = x, []
+        for name, layer in self.leaves:
+            y, backward = self._clocked(f"{name} forward", functools.partial(layer, y))
+            backwards.append((name, backward))
+        _, loss_backward = self._clocked("loss", lambda: mean_squared_error(y, x))
+        dy: Array = loss_backward()
+        self._clocked("zero gradients", lambda: self.model.grads.fill(0))
+        for name, backward in reversed(backwards):
+            dy = self._clocked(f"{name} backward", functools.partial(backward, dy))
+        self._clocked("optimizer", lambda: self.optimizer.step(self.model.values, self.model.grads))
+
+    def _clocked(self, name: str, function: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = function()
+        self.times.setdefault(name, []).append(time.perf_counter() - start)
+        return result
+
+
+def _named_leaves(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
+    """Layers without children, in the order of the forward, with their paths."""
+    if not layer.children:
+        yield f"{path} {type(layer).__name__}".strip(), layer
+    for name, child in layer.children.items():
+        yield from _named_leaves(child, f"{path}.{name}" if path else name)
+
+
+def _leaves(layer: Layer, shape: Shape) -> Iterator[tuple[Layer, Shape]]:
+    """Layers without children, with the shape of their input."""
+    for _, leaf in _named_leaves(layer):
+        yield leaf, shape
+        shape = leaf.output_shape(shape)
+
+
+def _seconds(function: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start

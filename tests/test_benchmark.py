@@ -1,0 +1,42 @@
+"""What the benchmark counts; how fast anything is, is no test's business."""
+
+import json
+
+import numpy as np
+import pytest
+
+from minirmae import parallel
+from minirmae.autoencoders import PRESETS, ModelConfig, build
+from minirmae.benchmark import forward_operations, measure, peak_memory
+from minirmae.commands import main
+
+
+def test_operations_of_the_mnist_model():
+    """By hand: 4 x 4 kernels of stride 2 meet 4 n - 2 pixels along an axis of n outputs."""
+    model = build(ModelConfig.paper("mnist"), np.random.default_rng(0))
+    met = {n: (4 * n - 2) ** 2 for n in (2, 4, 8, 16)}
+    encoder = met[16] * 32 + met[8] * 32 * 64 + met[4] * 64 * 128 + met[2] * 128 * 256 + 1024 * 128
+    decoder = 8 * 128**2 + 128 * 8192 + met[8] * 128 * 64 + met[16] * 64 * 32 + 1024 * 32
+    assert forward_operations(model, PRESETS["mnist"].image) == 2 * (encoder + decoder)
+
+
+def test_measure_adds_up():
+    before = parallel.threads()
+    timing = measure(ModelConfig("shapes", 4, 1), batch=2, threads=1, repeats=2)
+    assert parallel.threads() == before
+    assert timing.images_per_second == pytest.approx(2 / timing.seconds)
+    assert {"data", "optimizer", "encoder.0 Conv2d forward", "decoder.9 ConvTranspose2d backward"} <= set(timing.parts)
+    assert sum(timing.parts.values()) == pytest.approx(timing.seconds, rel=0.5)
+    assert json.dumps(timing.to_json())
+
+
+def test_the_command(capsys):
+    arguments = ["bench", "--preset", "shapes", "--batch-size", "2", "--threads", "1", "--repeats", "2"]
+    assert main([*arguments, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [t["batch"] for t in result["timings"]] == [2]
+    assert result["peak_memory_bytes"] == pytest.approx(peak_memory(), rel=0.2)
+    assert main(arguments) == 0
+    assert "where the time goes (batch 2, 1 threads)" in capsys.readouterr().out
+    assert main(["bench", "--batch-size", "0"]) == 2
+    assert "must be an integer of at least 1, came 0" in capsys.readouterr().err
