@@ -23,6 +23,25 @@ def test_own_op():
     assert wrong.startswith("forgetful: fail")
 
 
+def test_theory_learning_curves():
+    assert "largest difference 1" in run("theory_learning_curves.py")
+
+
+def test_theory_greedy_staircase():
+    smallest = run("theory_greedy_staircase.py").split("start 1e-12")[1]
+    assert all(f"rank {rank}: steps" in smallest for rank in range(5))
+
+
+def test_theory_completion():
+    lines = run("theory_completion.py").splitlines()
+    errors = {line[:24].strip(): float(line.split("error")[1].split()[0]) for line in lines}
+    assert errors["3 layers"] < 0.05 < 0.15 < errors["smallest nuclear norm"]
+
+
+def test_theory_irmae():
+    assert run("theory_irmae.py").count("[0 1 2 3 4 5]") == 3
+
+
 def test_train_mnist(tmp_path):
     rng = np.random.default_rng(0)
     for split in ("train", "t10k"):

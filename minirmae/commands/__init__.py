@@ -19,7 +19,7 @@ from typing import Any
 
 from minirmae import __version__, parallel
 
-COMMANDS = ("demo", "train", "spectrum", "sample", "gradcheck", "bench", "data", "info")
+COMMANDS = ("demo", "train", "spectrum", "sample", "gradcheck", "theory", "bench", "data", "info")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,23 @@
+"""A loss of the product matrix that is no regression, for results that hold for any loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minirmae.backend import Array
+from minirmae.theory.networks import EndToEndLoss
+
+
+def log_cosh_loss(target: Array) -> EndToEndLoss:
+    """Return `W -> (L, G)` with the sum of ln cosh of the errors: quadratic for small ones, linear for large ones.
+
+    >>> value, G = log_cosh_loss(np.array([[1000.0]]))(np.zeros((1, 1)))
+    >>> round(value, 3), G.tolist()
+    (999.307, [[-1.0]])
+    """
+
+    def loss(W: Array) -> tuple[float, Array]:
+        error = W - target
+        return float((np.logaddexp(error, -error) - np.log(2)).sum()), np.tanh(error)
+
+    return loss
