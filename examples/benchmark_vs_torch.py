@@ -50,7 +50,7 @@ def torch_steps(preset, batch, compiled):
     import torch
     from torch_twin import images_first, twin
 
-    torch.set_num_threads(os.cpu_count() if parallel.threads() == 1 else parallel.threads())
+    torch.set_num_threads(os.cpu_count())
     x = images_first(images(preset, batch))
 
     def variant(channels_last, fused, compile_it):
@@ -161,7 +161,7 @@ def main():
     processes = {library: alone(library, args.preset, max(args.batch_size)) for library in ("minirmae", "torch")}
     report = {
         "preset": args.preset,
-        "threads": parallel.threads(),
+        "threads": os.cpu_count(),
         "numpy": np.__version__,
         "torch": torch.__version__,
         "rounds": args.rounds,

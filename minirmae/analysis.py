@@ -100,8 +100,8 @@ def unique_labels(analyses: Sequence[Analysis]) -> list[str]:
 def rank_table(labels: Sequence[str], analyses: Sequence[Analysis]) -> Table:
     """Table of the rank measures of the codes, a row a run; all must have been analysed with the same thresholds."""
     thresholds = analyses[0].ranks.numerical_ranks
-    columns = ["model", "n", "steps", "loss", *(f"> {t:.0e}" for t in thresholds)]
-    columns += ["effective", "stable", "before l (> 1e-03)", "product of l (> 1e-03)"]
+    columns = ["model", "n", "steps", "loss", *(f"> {t:g}" for t in thresholds)]
+    columns += ["effective", "stable", "before l", "product of l"]
     rows = []
     for text, a in zip(labels, analyses, strict=True):
         ranks = a.ranks

@@ -162,16 +162,17 @@ def _page(
     sections = [
         Section(
             "How many directions the codes use",
-            "Each column counts the eigenvalues of the covariance of the codes above that fraction of the largest; "
-            "effective and stable rank are smooth versions of the same count. The second row should be smaller, at a "
-            "similar loss.",
+            "The columns with > count the eigenvalues of the covariance of the codes above that fraction of the "
+            "largest; effective and stable rank are smooth versions of the same count. The second row should be "
+            "smaller, at a similar loss. The last two columns count, above 0.001, the codes before the linear layers "
+            "and the squared singular values of the layers' product.",
             table=table,
             figures=[figures["spectra"]],
         ),
         Section(
             "While they train",
-            "Gradient descent on a product of matrices learns one direction after the other, so the lower curve climbs "
-            "in steps and stays low, while the plain autoencoder fills one direction after another soon.",
+            "At first both lose the directions that their random start had. Then directions are learned: one at a "
+            "time, in steps, where linear layers stand between encoder and decoder; sooner, and more of them, without.",
             figures=[figures["rank"], figures["loss"]],
         ),
         Section(

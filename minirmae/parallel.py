@@ -1,11 +1,12 @@
-"""Work on several cores: Python threads, each with a BLAS that uses one.
+"""Work on several cores: BLAS's threads by default, or Python threads, each with a BLAS that uses one.
 
 NumPy lets go of the interpreter's lock inside products and elementwise
 functions, so threads that work on different images run side by side, copies
-and additions too, which BLAS threads would leave to one core. While they run,
-BLAS is set to one thread, so that the two levels do not fight for cores. If
-BLAS cannot be told (NumPy came without its own OpenBLAS), nothing is split
-here and BLAS goes on as it is.
+and additions too, which BLAS's threads leave to one core. While they run, BLAS
+is set to one thread, so that the two levels do not fight for cores. Handing the
+lock over costs as much as a small operation, so this pays for large batches and
+on a machine whose other work makes BLAS's threads wait for each other, and not
+otherwise: it is asked for with MINIRMAE_THREADS, and off without.
 
 How work is split depends on `threads()` and on nothing that happens while it
 runs, and results are combined in their order: the same number of threads gives
@@ -31,7 +32,7 @@ from minirmae.validation import require_positive_int
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-VECTOR_BLOCK = 1 << 15
+VECTOR_BLOCK = 1 << 16
 """Entries of a vector worked on at a time."""
 SMALL_PRODUCT = 1 << 22
 """Multiplications of a matrix product below which splitting it costs more than it saves."""
@@ -39,20 +40,18 @@ SMALL_PRODUCT = 1 << 22
 S = TypeVar("S")
 T = TypeVar("T")
 
-MOST = 16
-"""More threads than this are not used unless asked for: a batch of a small model has no work for them."""
-
 
 def threads() -> int:
-    """Number of threads: what `set_threads` said, else MINIRMAE_THREADS, else the number of cores up to `MOST`.
+    """Number of Python threads: what `set_threads` said, else the variable MINIRMAE_THREADS, else 1.
 
-    It is 1 where BLAS cannot be told to use one thread.
-
-    Raises ValueError if the variable is not a positive integer.
+    Raises ValueError if the variable is not a positive integer, or is above 1 where BLAS cannot be controlled.
     """
     if _chosen is None:
-        set_threads(_default_threads())
-    assert _chosen is not None
+        wish = os.environ.get("MINIRMAE_THREADS", "1")
+        if not wish.isdigit() or int(wish) < 1:
+            raise ValueError(f"MINIRMAE_THREADS must be a positive integer, came {wish!r}")
+        set_threads(int(wish))
+    assert _chosen is not None  # set_threads has set it
     return _chosen
 
 
@@ -169,17 +168,3 @@ def _pool() -> ThreadPoolExecutor:
 
 # A forked child inherits the pool's object but not its threads.
 os.register_at_fork(after_in_child=_pool.cache_clear)
-
-
-def _default_threads() -> int:
-    wish = os.environ.get("MINIRMAE_THREADS")
-    if wish is not None and not (wish.isdigit() and int(wish) > 0):
-        raise ValueError(f"MINIRMAE_THREADS must be a positive integer, came {wish!r}")
-    if blas.threads() is None:
-        return 1
-    return int(wish) if wish is not None else min(_cores(), MOST)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,13 +7,16 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+FIGURE_DPI = 160
+"""Dots per inch of the pictures, so that a page shows them at the size they were drawn for."""
+_CSS_DPI = 96
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #1b1f24; background: #fff; margin: 0 auto; padding: 2rem 1.2rem;
        max-width: 60rem; }
 h1 { font-size: 1.9rem; margin: 0 0 .4rem; } h2 { font-size: 1.25rem; margin: 2.4rem 0 .4rem; }
 p { max-width: 46rem; } img { max-width: 100%; height: auto; display: block; margin: .8rem 0; }
 table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .9rem; text-align: right; border-bottom: 1px solid #d8dee4; }
+th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #d8dee4; }
 th:first-child, td:first-child { text-align: left; } th { background: #f3f5f7; }
 pre { background: #f3f5f7; padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; }
 footer { margin-top: 3rem; color: #59636e; font-size: .85rem; }
@@ -58,7 +61,8 @@ def page(title: str, lead: str, sections: Sequence[Section], footer: str) -> str
             body.append(_table(section.table))
         for caption, png in section.figures:
             data = base64.b64encode(png).decode("ascii")
-            body.append(f'<img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">')
+            size = f'width="{round(_width(png) * _CSS_DPI / FIGURE_DPI)}"'
+            body.append(f'<img alt="{html.escape(caption)}" {size} src="data:image/png;base64,{data}">')
         if section.preformatted:
             body.append(f"<pre>{html.escape(section.preformatted)}</pre>")
     body.append(f"<footer>{html.escape(footer)}</footer>")
@@ -68,6 +72,11 @@ def page(title: str, lead: str, sections: Sequence[Section], footer: str) -> str
         f'<meta name="viewport" content="width=device-width">\n<style>{_STYLE}</style>\n</head>\n'
         f"<body>\n{content}\n</body>\n</html>\n"
     )
+
+
+def _width(png: bytes) -> int:
+    """Width of a PNG in pixels, from its header."""
+    return int.from_bytes(png[16:20], "big")
 
 
 def _table(table: Table) -> str:

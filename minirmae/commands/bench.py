@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--linear-layers", type=int, metavar="L", help="default: the paper's")
     parser.add_argument("--latent", type=int, help="default: the paper's")
     parser.add_argument("--batch-size", type=int, nargs="+", default=[32, 128], help="default: 32 128")
-    parser.add_argument("--threads", type=int, nargs="+", help="default: as many as are used in training")
+    parser.add_argument("--threads", type=int, nargs="+", help="Python threads (default: as in training, 1)")
     parser.add_argument("--repeats", type=int, default=15, help="timed steps, of which the median counts (default: 15)")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
     parser.add_argument("--seed", type=int, default=0, help="of weights and images (default: 0)")

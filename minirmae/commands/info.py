@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> Outcome:
         f"python      {result['python']} on {result['machine']}",
         f"backend     {result['backend']}",
         f"BLAS        {library['name']} {library['version']}, threads: {threads}",
-        f"threads     {result['threads']} (MINIRMAE_THREADS sets them)",
+        f"threads     {result['threads']} of Python (MINIRMAE_THREADS sets them)",
         *(f"{name:<11} {v or 'not installed'}" for name, v in result["packages"].items()),
     ]
     return Outcome(result, "\n".join(lines))

@@ -25,12 +25,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from minirmae.backend import Array, array_module
-from minirmae.parallel import each, split, threads
+from minirmae.parallel import each, split
 
 Pair = tuple[int, int]
 
-BLOCK = 1 << 18
-"""Entries of X that are worked on at a time: 1 MB in float32."""
+BLOCK = 1 << 19
+"""Entries of X that are worked on at a time: 2 MB in float32."""
 
 
 def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
@@ -114,7 +114,7 @@ class Form(ABC):
                 if b is not None:
                     y[block] += b
 
-        each(work, split(self._blocks(x)))
+        each(work, self._parts(x))
         return y
 
     def dx(self, y: Array, K: Array, b: Array | None = None) -> Array:
@@ -127,7 +127,7 @@ class Form(ABC):
                 if b is not None:
                     x[block] += b
 
-        each(work, split(self._blocks(y)))
+        each(work, self._parts(y))
         return x
 
     def dW(self, x: Array, y: Array) -> Array:
@@ -136,7 +136,7 @@ class Form(ABC):
         def work(blocks: Sequence[slice]) -> Array:
             return sum_in_place(self.X(x[block]).swapaxes(1, 2) @ self.Y(y[block]) for block in blocks)
 
-        return self._kernel(x, each(work, split(self._blocks(x))))
+        return self._kernel(x, each(work, self._parts(x)))
 
     def dy_and_dW(self, x: Array, K: Array, y: Array) -> tuple[Array, Array]:
         """dT/dy at (x, K) and dT/dW at (x, y): what both need of x is made once."""
@@ -150,7 +150,7 @@ class Form(ABC):
             self.Y_adjoint(X @ K, dy[block])
             return X.swapaxes(1, 2) @ self.Y(y[block])
 
-        dW = self._kernel(x, each(work, split(self._blocks(x))))
+        dW = self._kernel(x, each(work, self._parts(x)))
         return dy, dW
 
     def dx_and_dW(self, y: Array, K: Array, x: Array) -> tuple[Array, Array]:
@@ -165,14 +165,18 @@ class Form(ABC):
             self.X_adjoint(Y @ K.swapaxes(1, 2), dx[block])
             return self.X(x[block]).swapaxes(1, 2) @ Y
 
-        dW = self._kernel(y, each(work, split(self._blocks(y))))
+        dW = self._kernel(y, each(work, self._parts(y)))
         return dx, dW
 
-    def _blocks(self, batch: Array) -> list[slice]:
-        """Slices of the batch with about `BLOCK` entries of X, and at least one for each thread."""
+    def _parts(self, batch: Array) -> list[list[slice]]:
+        """For each thread its slices of the batch: equal shares, cut into equal blocks of at most `BLOCK` entries."""
         products, rows, depth = self.matrices
-        step = max(1, min(BLOCK // (products * rows * depth), -(-len(batch) // threads())))
-        return [slice(start, start + step) for start in range(0, len(batch), step)]
+        parts = []
+        for share in split(range(len(batch))):
+            blocks = -(-len(share) * products * rows * depth // BLOCK)
+            step = -(-len(share) // blocks)
+            parts.append([slice(i, min(i + step, share[-1] + 1)) for i in range(share[0], share[-1] + 1, step)])
+        return parts
 
     def _kernel(self, like: Array, parts: Sequence[Array]) -> Array:
         """The kernel of the sum of what the threads found, in their order; zero for an empty batch."""

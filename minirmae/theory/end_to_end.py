@@ -214,8 +214,7 @@ def _check_descent(rng: np.random.Generator, depth: int, seed: int) -> Check:
     predicted = end_to_end_flow(factors, loss, times)
 
     def distance(every: int) -> float:
-        _, W = _descent(factors, loss, 0.2 / every, 5 * every, every)
-        return float(np.abs(W - predicted).max())
+        return float(np.abs(_descent(factors, loss, 0.2 / every, 5 * every, every)[1] - predicted).max())
 
     ratio, seconds = timed(lambda: distance(every) / distance(2 * every))
     return compare("SGD: distance to flow, rate over half rate", 2.0, ratio, 0.1, seed=seed, seconds=seconds)
@@ -231,9 +230,8 @@ def figure(seed: int = 0, depth: int | None = None) -> Any:
     )
     loss = CompletionProblem(rng.normal(size=(5, 5)), rng.random((5, 5)) < 0.6).loss()
     factors = balanced_factors(_start(rng, 5, 5) / 4, [5] * (N - 1), rng)
-    dense = np.linspace(0.0, 8.0, 201)
+    dense, (times, W) = np.linspace(0.0, 8.0, 201), _descent(factors, loss, 0.01, 800, every=40)
     lines = np.linalg.svd(end_to_end_flow(factors, loss, dense), compute_uv=False)
-    times, W = _descent(factors, loss, 0.01, 800, every=40)
     points = np.linalg.svd(W, compute_uv=False)
     for i in range(5):
         figures.prediction(left, i, dense, lines[:, i], f"$s_{i + 1}$")

@@ -162,10 +162,10 @@ def _flow(factors: tuple[Array, Array], correlation: Array, times: Array) -> tup
 
 
 def _check_flow(factors: tuple[Array, Array], correlation: Array, details: dict[str, Any]) -> list[Check]:
-    """Product and representations against the flow, up to the time at which the weakest mode is learned."""
-    times, inputs = np.linspace(0.0, 70.0, 8), correlation.shape[1]
+    """Product and representations against the flow, from first moves until long after the weakest mode is learned."""
+    times, inputs = np.append(0.0, np.geomspace(0.5, 110.0, 5)), correlation.shape[1]
     (gram, path), seconds = timed(lambda: _flow(factors, correlation, times))
-    closed, instant = timed(lambda: full_matrix_gram(times, *factors, correlation), repeats=20)
+    closed, instant = timed(lambda: full_matrix_gram(times, *factors, correlation), repeats=40)
     W, M = closed[:, inputs:, :inputs], gram[:, inputs:, :inputs]
     return [
         compare("product W_2 W_1", W, M, 1e-9, seconds=seconds, speedup=seconds / instant, **details),
