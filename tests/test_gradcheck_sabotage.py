@@ -73,7 +73,7 @@ def test_what_cannot_be_seen_is_not_in_the_catalogue():
 def test_the_catalogue_does_not_touch_the_callers_arrays():
     x = SQUARE.copy()
     x.setflags(write=False)
-    catalogue(lambda x: (x * x, lambda dy: 2 * x * dy), x)
+    assert catalogue(lambda x: (x * x, lambda dy: 2 * x * dy), x)
 
 
 def test_a_checker_that_skips_rungs_misses_sabotage():

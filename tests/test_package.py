@@ -35,7 +35,8 @@ def test_imports_run_one_way():
     below = {
         "ops": {"backend", "validation", "parallel", "ops"},
         "parallel": {"backend", "blas", "validation"},
-        "layers": {"backend", "validation", "ops", "initializers", "parameters", "layers"},
+        "layer": {"backend", "parameters"},
+        "layers": {"backend", "validation", "ops", "initializers", "parameters", "layer"},
         "optimizers": {"backend", "validation", "parallel", "schedules"},
         "rank": {"backend", "validation", "codes"},
     }

@@ -1,0 +1,135 @@
+"""The base of all layers and models: a tree of layers on one flat vector.
+
+`y, backward = layer(x, rng=None)`, and `backward(dy)` returns `dx` and adds
+into the gradients of the layer's parameters. A layer keeps nothing of a
+forward, so any number of them can be in flight.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from minirmae.backend import Array
+from minirmae.parameters import Parameter, Store, gather
+
+Backward = Callable[[Array], Array]
+Shape = tuple[int, ...]
+
+
+class Layer:
+    """Base of all layers and models.
+
+    Args:
+        parameters: arrays to train, by name.
+        fixed: arrays that keep their value, by name.
+        children: layers inside this one, by name, in the order of their parameters.
+
+    Attributes:
+        values: all trainable parameters of this layer and its children, one vector.
+        grads: their gradients, in the same order.
+        fixed: all parameters that are not trained, one vector.
+    """
+
+    def __init__(
+        self,
+        parameters: dict[str, Array] | None = None,
+        *,
+        fixed: dict[str, Array] | None = None,
+        children: dict[str, Layer] | None = None,
+    ) -> None:
+        own = [Parameter(name, value) for name, value in (parameters or {}).items()]
+        own += [Parameter(name, value, trainable=False) for name, value in (fixed or {}).items()]
+        self.parameters = {p.name: p for p in own}
+        self.children = dict(children or {})
+        self._adopt(gather([p for _, p in self.named_parameters()]), 0, 0)
+
+    def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
+        """Return the value at `x` and its backward.
+
+        Args:
+            x: a batch of inputs, shape (N, ...).
+            rng: source of randomness in training; None to evaluate.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define __call__")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of one output sample for an input sample of `shape`, both without the batch axis."""
+        return shape
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+        """Yield (path, parameter) in the order of the flat vectors; a path is like `encoder.0.W`."""
+        for name, parameter in self.parameters.items():
+            yield prefix + name, parameter
+        for name, child in self.children.items():
+            yield from child.named_parameters(f"{prefix}{name}.")
+
+    @property
+    def values(self) -> Array:
+        """All trainable parameters as one vector, a view."""
+        return self._store.values[self._trained]
+
+    @property
+    def grads(self) -> Array:
+        """All gradients as one vector, a view; set to zero with `model.grads[...] = 0`."""
+        return self._store.grads[self._trained]
+
+    @property
+    def fixed(self) -> Array:
+        """All parameters that are not trained as one vector, a view."""
+        return self._store.fixed[self._fixed]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The parameters' dtype."""
+        return self._store.values.dtype
+
+    def astype(self, dtype: Any) -> Self:
+        """Return a copy of this layer whose parameters have `dtype`, with gradients at zero."""
+        values = self.values.astype(dtype)
+        return self._copy(Store(values, np.zeros_like(values), self.fixed.astype(dtype)))
+
+    def summary(self, shape: Shape) -> str:
+        """Table of the layers with output shapes and parameter counts, for one input sample of `shape`."""
+        rows, _ = self._rows(type(self).__name__, shape)
+        rows.insert(0, ("layer", "output", "parameters"))
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
+        total = f"{self.values.size:,} trainable parameters"
+        return "\n".join([*lines, total + (f", {self.fixed.size:,} fixed" if self.fixed.size else "")])
+
+    def _rows(self, name: str, shape: Shape) -> tuple[list[tuple[str, str, str]], Shape]:
+        """Rows of the summary for this layer, and its output shape."""
+        if not self.children:
+            output = self.output_shape(shape)
+            count = self.values.size + self.fixed.size
+            label = name if name == type(self).__name__ else f"{name} {type(self).__name__}"
+            return [(label, " x ".join(map(str, output)), f"{count:,}" if count else "")], output
+        rows: list[tuple[str, str, str]] = []
+        for child_name, child in self.children.items():
+            path = child_name if name == type(self).__name__ else f"{name}.{child_name}"
+            child_rows, shape = child._rows(path, shape)
+            rows += child_rows
+        return rows, shape
+
+    def _adopt(self, store: Store, trained: int, fixed: int) -> tuple[int, int]:
+        """Take the stretches of `store` that start here; return where they end."""
+        start = trained, fixed
+        for p in self.parameters.values():
+            trained, fixed = (trained + p.size, fixed) if p.trainable else (trained, fixed + p.size)
+        for child in self.children.values():
+            trained, fixed = child._adopt(store, trained, fixed)
+        self._store, self._trained, self._fixed = store, slice(start[0], trained), slice(start[1], fixed)
+        return trained, fixed
+
+    def _copy(self, store: Store) -> Self:
+        """Copy the tree of layers onto `store`, which holds this layer's vectors and nothing else."""
+        clone = copy.deepcopy(self, {id(self._store): store})
+        offset = self._trained.start, self._fixed.start
+        for _, p in clone.named_parameters():
+            p._start -= offset[0] if p.trainable else offset[1]
+        clone._adopt(store, 0, 0)
+        return clone
