@@ -139,5 +139,6 @@ def test_fifty_steps_follow_pytorch(dtype, tolerance):
         peer_optimizer.step()
         theirs.append(peer_loss.item())
 
-    assert theirs[-1] < 0.75 * theirs[0]  # it learned: the mean of this noise leaves 1/12
+    left = 1 / 12  # what the mean of this noise leaves
+    assert theirs[-1] - left < 0.2 * (theirs[0] - left)  # it learned
     np.testing.assert_allclose(ours, theirs, rtol=tolerance)

@@ -162,8 +162,11 @@ def _check_convolutional(
     return checks
 
 
-def figure(seed: int = 0) -> Any:
-    """Draw z^ against beta^ for several depths, and the spectra that two architectures choose on the same data."""
+def figure(seed: int = 0, depth: int | None = None) -> Any:
+    """Draw z^ against beta^ for several depths, and the spectra that two architectures choose on the same data.
+
+    `depth` takes the place of three layers.
+    """
     rng = np.random.default_rng(seed)
     drawing, (left, right) = figures.new_figure(
         "The architecture chooses the norm: convolutions make the spectrum sparse (lines: theory, points: training)",
@@ -178,7 +181,7 @@ def figure(seed: int = 0) -> Any:
     x = rng.normal(size=(10, INPUTS))
     crowded = x * np.sign(x @ truth)[:, None] + truth
     sizes = np.geomspace(0.04, 1, 50)
-    for i, L in enumerate((1, 2, 3)):
+    for i, L in enumerate(sorted({1, 2, depth or 3})):
         figures.prediction(left, i, sizes, sizes ** (2 / L - 1), f"slope 2/L - 1, L = {L}")
         for _ in range(3):
             beta = convolutional_flow(crowded, 0.3 * rng.normal(size=(L, INPUTS)), CLOCK)[-1]

@@ -177,15 +177,18 @@ def scalar_descent(sigma: float, e: float, a: float, b: float, steps: int) -> Ar
     return train(model, objective, np.eye(1), SGD(e / sigma), steps).values[:, ::-1]
 
 
-def figure(seed: int = 0) -> Any:
-    """Draw the scalar problem against its step size, its sharpness over time, and the order of learning."""
-    rng = np.random.default_rng(seed)
+def figure(seed: int = 0, depth: int | None = None) -> Any:
+    """Draw the scalar problem against its step size, its sharpness over time, and the order of learning.
+
+    `depth` is the number of layers of the autoencoder, None for 3.
+    """
+    rng, N = np.random.default_rng(seed), depth or 3
     drawing, (left, middle, right) = figures.new_figure(
         "A finite step: minima that are too sharp repel, cycles follow, and Adam learns all modes at once "
         "(lines: theory, points: training)",
         ("Last 8 of 800 steps of SGD", r"rate times target, $e = \eta\sigma$", r"$ab/\sigma$ (no unit)"),
         ("From minima 10 % too sharp", "steps of SGD", r"sharpness $(a^2 + b^2)\,\eta/2$ (stable below 1)"),
-        ("Autoencoder of 3 layers", r"$\lambda_1/\lambda_i$ (no unit)", "step at half strength / that of mode 1"),
+        (f"Autoencoder of {N} layers", r"$\lambda_1/\lambda_i$ (no unit)", "step at half strength / that of mode 1"),
     )
     stable, cycling = np.linspace(0.85, 1, 2), np.linspace(1 + 1e-9, 1.27, 200)
     figures.prediction(left, 0, stable, np.ones(2), "minimum")
@@ -203,9 +206,9 @@ def figure(seed: int = 0) -> Any:
     axes = np.eye(len(VARIANCES))
     expected = VARIANCES[0] / VARIANCES
     runs = (
-        ("SGD", half_steps(VARIANCES, axes, 3, SGD(0.01), DESCENT_STEPS)),
-        ("Adam, aligned", half_steps(VARIANCES, axes, 3, Adam(0.005, epsilon=1e-100), ADAM_STEPS)),
-        ("Adam, random basis", half_steps(VARIANCES, orthonormal_columns(rng, 6, 6), 3, Adam(0.005), 1500)),
+        ("SGD", half_steps(VARIANCES, axes, N, SGD(0.01), DESCENT_STEPS)),
+        ("Adam, aligned", half_steps(VARIANCES, axes, N, Adam(0.005, epsilon=1e-100), ADAM_STEPS)),
+        ("Adam, random basis", half_steps(VARIANCES, orthonormal_columns(rng, 6, 6), N, Adam(0.005), 1500)),
     )
     figures.prediction(right, 0, expected, expected, r"proportional to $1/\lambda_i$")
     figures.prediction(right, 1, expected, np.ones(6), "all at once")
