@@ -184,6 +184,39 @@ def test_info(capsys):
     assert {"name", "version", "threads"} == set(result["blas"])
 
 
+def test_a_command_without_files_writes_its_result(capsys, tmp_path):
+    status, result = call(capsys, "gradcheck", "--select", "relu", "--out", tmp_path / "report.json")
+    assert status == 0
+    assert json.loads((tmp_path / "report.json").read_text()) == result
+    assert "missing" in fails(capsys, "info", "--out", tmp_path / "missing" / "info.json")
+
+
+def test_theory_checks_and_draws(capsys, tmp_path):
+    assert main(["theory", "--list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 15
+    status, result = call(capsys, "theory", "two-layer", "--quick", "--figures", "--out", tmp_path / "figures")
+    assert status == 0
+    assert result["passed"]
+    assert (tmp_path / "figures" / "two-layer.png").read_bytes().startswith(b"\x89PNG")
+    assert "one of two-layer, deep-modes" in fails(capsys, "theory", "three-layer")
+    assert "depth cannot be chosen for two-layer" in fails(capsys, "theory", "two-layer", "--depth", 3)
+
+
+def test_a_theorem_that_fails_is_exit_status_1(capsys, monkeypatch):
+    from minirmae.theory import two_layer
+
+    right = two_layer.two_layer_modes
+    monkeypatch.setattr(two_layer, "two_layer_modes", lambda *arguments, **options: 1.01 * right(*arguments, **options))
+    assert main(["theory", "two-layer", "--quick"]) == 1
+    assert "FAIL" in capsys.readouterr().out
+
+
+def test_theory_staircase(runs, capsys, tmp_path):
+    status, _ = call(capsys, "theory", "--staircase", runs / "l0", runs / "l3", "--out", tmp_path)
+    assert status == 0
+    assert (tmp_path / "staircase.png").exists()
+
+
 def test_demo_quick(capsys, tmp_path, monkeypatch):
     from minirmae import demo
 

@@ -186,6 +186,14 @@ def test_a_layer_of_ones_own():
     assert model.grads.all()
 
 
+def test_an_empty_sequential_is_the_identity_and_a_copy():
+    x = np.ones((2, 3))
+    y, backward = Sequential()(x)
+    assert (y == x).all()
+    assert not np.shares_memory(x, y)
+    assert (backward(y) == x).all()
+
+
 def test_errors_name_the_layer():
     model = Sequential(Linear(3, 4, rng=rng()), ReLU(), Linear(5, 2, rng=rng()))
     with pytest.raises(ValueError, match=r"x has 4 inputs but W .* takes 5") as caught:

@@ -15,9 +15,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from minirmae import __version__, parallel
+from minirmae.files import write_text
 
 COMMANDS = ("demo", "train", "spectrum", "sample", "gradcheck", "theory", "bench", "data", "info")
 
@@ -29,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with parallel.single_threaded_blas():
             outcome = module.run(args)
+        if args.out_json is not None:
+            write_text(args.out_json, json.dumps(outcome.result, indent=2) + "\n")
         print(json.dumps(outcome.result, indent=2) if args.json else outcome.text, flush=True)
         return int(outcome.status)
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
@@ -66,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
+        # Commands that draw have an --out for their pictures; the others write their result there.
+        own_out = "--out" in command.format_usage()
+        command.set_defaults(out_json=None)
+        if not own_out:
+            command.add_argument(
+                "--out", dest="out_json", type=Path, metavar="FILE", help="write the result as JSON to this file too"
+            )
         command.add_argument("--json", action="store_true", help="print the result as JSON")
         command.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
     return parser
