@@ -1,9 +1,11 @@
 """Codes and ranks of a run against the model applied by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from minirmae.analysis import analyse, label, unique_labels
+from minirmae.analysis import analyse, label, rank_table, unique_labels
 from minirmae.autoencoders import ModelConfig
 from minirmae.gallery import picture
 from minirmae.rank import covariance_spectrum
@@ -29,6 +31,13 @@ def test_analysis_is_the_model_applied_by_hand(run):
     product = np.linalg.svd(model.bottleneck.collapse(), compute_uv=False)
     np.testing.assert_allclose(a.product, product, rtol=1e-5)
     assert a.step == 4
+
+
+def test_the_product_is_counted_as_a_covariance_is(run):
+    """A singular value of 0.02 is a variance of 0.0004: below the threshold of 0.001."""
+    a = replace(analyse(run, images=50), product=np.array([1.0, 0.5, 0.02, 0.0, 0.0]))
+    assert rank_table(["a"], [a]).rows[0][-1] == "2"
+    assert rank_table(["a"], [replace(a, product=None)]).rows[0][-1] == ""
 
 
 def test_labels(run):
