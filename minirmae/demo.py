@@ -164,27 +164,27 @@ def _page(
             "How many directions the codes use",
             "The columns with > count the eigenvalues of the covariance of the codes above that fraction of the "
             "largest; effective and stable rank are smooth versions of the same count. The second row should be "
-            "smaller, at a similar loss. The last two columns count, above 0.001, the codes before the linear layers "
-            "and the squared singular values of the layers' product.",
+            "smaller, at a somewhat higher loss. The last two columns count, above 0.001, the codes before the linear "
+            "layers and the squared singular values of the layers' product.",
             table=table,
             figures=[figures["spectra"]],
         ),
         Section(
             "While they train",
-            "At first both lose the directions that their random start had. Then directions are learned: one at a "
-            "time, in steps, where linear layers stand between encoder and decoder; sooner, and more of them, without.",
+            "At first both lose the directions that their random start had. Then directions are learned: later and "
+            "fewer where linear layers stand between encoder and decoder.",
             figures=[figures["rank"], figures["loss"]],
         ),
         Section(
             "What is left in the pictures",
-            "Above: images that were not trained on; below: what the models make of them. Fewer directions cost some "
-            "sharpness.",
+            "Above: images that were not trained on; below: what the models make of them. After so short a training "
+            "neither has learned colours.",
             figures=[figures["reconstruction-l0"], figures[f"reconstruction-l{layers}"]],
         ),
         Section(
             "Between two codes",
-            "Each row is a straight line from one code to another. Where the codes fill few directions, the line "
-            "stays among pictures that make sense more often.",
+            "Each row is a straight line from one code to another. Look at the middle of the rows: is it still a shape "
+            "that moves, or one that fades into another?",
             figures=[figures["interpolation-l0"], figures[f"interpolation-l{layers}"]],
         ),
         Section(

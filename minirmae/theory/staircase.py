@@ -51,7 +51,7 @@ def staircase_figure(
     if not runs:
         raise ValueError("staircase_figure: expected at least one history of (steps, ranks), came none")
     drawing, (left, right) = figures.new_figure(
-        "At any one time more linear layers mean lower rank (left: linear theory, right: trained autoencoders)",
+        "With more linear layers the rank climbs later (left: linear theory, right: trained autoencoders)",
         (
             "Linear autoencoder, exact; band: modes between 0.1 and 0.9",
             "time t of the flow (unit: 1 / largest variance)",
