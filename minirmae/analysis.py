@@ -11,6 +11,7 @@ from minirmae.autoencoders import Autoencoder
 from minirmae.backend import Array
 from minirmae.data import Dataset, ordered_batches
 from minirmae.layers import LinearStack
+from minirmae.objectives.registry import recipe
 from minirmae.ops import mean_squared_error
 from minirmae.rank import RankSummary, numerical_rank, product_spectrum, summarize
 from minirmae.report import Table
@@ -82,6 +83,9 @@ def analyse(run: Run, *, images: int = 10_000) -> Analysis:
 def label(run: Run) -> str:
     """Short name of what a run trains: "AE (l = 0)", "IRMAE (l = 4)", "IRMAE (l = 4, shared)"."""
     model = run.config.model
+    if run.config.objective != "plain":
+        title = recipe(run.config.objective).title
+        return f"{title} (l = {model.linear_layers})" if model.linear_layers else title
     if model.linear_layers == 0:
         return "AE (l = 0)"
     variant = "" if model.variant == "linear" else f", {model.variant}"

@@ -105,14 +105,15 @@ class Preset:
         image: (H, W, C) of the input.
         latent: n, the paper's width of the code.
         linear_layers: l, the paper's number of linear layers.
-        encoder, decoder: build the two ends from (n, rng, dtype).
+        encoder: build it from (n, rng, dtype).
+        decoder: build it from (n, rng, dtype, output), the last its final activation, None for tanh.
     """
 
     image: Shape
     latent: int
     linear_layers: int
     encoder: Callable[[int, np.random.Generator, Any], Sequential]
-    decoder: Callable[[int, np.random.Generator, Any], Sequential]
+    decoder: Callable[..., Sequential]
 
 
 @dataclass(frozen=True)
@@ -152,24 +153,48 @@ class ModelConfig:
         return cls(preset, latent, layers, variant)
 
 
-def build(config: ModelConfig, rng: np.random.Generator, dtype: Any = np.float32) -> Autoencoder:
+def build(
+    config: ModelConfig,
+    rng: np.random.Generator,
+    dtype: Any = np.float32,
+    *,
+    encoder_outputs: int | None = None,
+    bottleneck: Callable[[np.random.Generator], Layer] | None = None,
+    output: Layer | None = None,
+) -> Autoencoder:
     """Build the autoencoder that `config` describes, with weights drawn from `rng`.
+
+    Args:
+        encoder_outputs: width of h, if it is not n.
+        bottleneck: makes what stands between the ends in place of the linear layers, of which there must be none.
+        output: the decoder's last layer; None is the paper's tanh.
+
+    Raises ValueError if there are linear layers beside another bottleneck.
 
     >>> model = build(ModelConfig.paper("mnist"), np.random.default_rng(0))
     >>> f"{model.values.size:,}"
     '2,172,129'
     """
-    preset, n, l = PRESETS[config.preset], config.latent, config.linear_layers
+    if bottleneck is not None and config.linear_layers:
+        raise ValueError(
+            f"autoencoder: this objective has a bottleneck of its own, so linear_layers must be 0, "
+            f"came {config.linear_layers}"
+        )
+    preset, n = PRESETS[config.preset], config.latent
     # The bottleneck is drawn last: one seed gives one encoder and one decoder, whatever stands between them.
-    encoder, decoder = preset.encoder(n, rng, dtype), preset.decoder(n, rng, dtype)
-    bottleneck: Layer
+    encoder = preset.encoder(encoder_outputs or n, rng, dtype)
+    decoder = preset.decoder(n, rng, dtype, output)
+    return Autoencoder(encoder, _linear_layers(config, rng, dtype) if bottleneck is None else bottleneck(rng), decoder)
+
+
+def _linear_layers(config: ModelConfig, rng: np.random.Generator, dtype: Any) -> Layer:
+    """What stands between the ends of IRMAE and of the paper's ablations."""
+    n, l = config.latent, config.linear_layers
     if config.variant == "relu":
         parts = [part for _ in range(l) for part in (Linear(n, n, rng=rng, bias=False, dtype=dtype), ReLU())]
-        bottleneck = Sequential(*parts)
-    else:
-        shared, trainable = config.variant == "shared", config.variant != "fixed"
-        bottleneck = LinearStack(n, l, rng=rng, shared=shared, trainable=trainable, dtype=dtype)
-    return Autoencoder(encoder, bottleneck, decoder)
+        return Sequential(*parts)
+    shared, trainable = config.variant == "shared", config.variant != "fixed"
+    return LinearStack(n, l, rng=rng, shared=shared, trainable=trainable, dtype=dtype)
 
 
 def _down(inputs: int, outputs: int, rng: np.random.Generator, dtype: Any) -> Conv2d:
@@ -200,21 +225,21 @@ def _shapes_encoder(n: int, rng: np.random.Generator, dtype: Any) -> Sequential:
     return Sequential(*_downs((3, 32, 64, 128, 256), rng, dtype), Conv2d(256, n, 2, rng=rng, dtype=dtype), Flatten())
 
 
-def _shapes_decoder(n: int, rng: np.random.Generator, dtype: Any) -> Sequential:
+def _shapes_decoder(n: int, rng: np.random.Generator, dtype: Any, output: Layer | None = None) -> Sequential:
     first = ConvTranspose2d(n, 256, 2, rng=rng, dtype=dtype)
     middle = _ups((256, 128, 64, 32), rng, dtype)
-    return Sequential(Reshape((1, 1, n)), first, ReLU(), *middle, _up(32, 3, rng, dtype), Tanh())
+    return Sequential(Reshape((1, 1, n)), first, ReLU(), *middle, _up(32, 3, rng, dtype), output or Tanh())
 
 
 def _mnist_encoder(n: int, rng: np.random.Generator, dtype: Any) -> Sequential:
     return Sequential(*_downs((1, 32, 64, 128, 256), rng, dtype), Flatten(), Linear(1024, n, rng=rng, dtype=dtype))
 
 
-def _mnist_decoder(n: int, rng: np.random.Generator, dtype: Any) -> Sequential:
+def _mnist_decoder(n: int, rng: np.random.Generator, dtype: Any, output: Layer | None = None) -> Sequential:
     first = Linear(n, 8 * 8 * 128, rng=rng, dtype=dtype)
     middle = _ups((128, 64, 32), rng, dtype)
     last = ConvTranspose2d(32, 1, 1, rng=rng, dtype=dtype)
-    return Sequential(first, ReLU(), Reshape((8, 8, 128)), *middle, last, Tanh())
+    return Sequential(first, ReLU(), Reshape((8, 8, 128)), *middle, last, output or Tanh())
 
 
 def _celeba_encoder(n: int, rng: np.random.Generator, dtype: Any) -> Sequential:
@@ -222,11 +247,11 @@ def _celeba_encoder(n: int, rng: np.random.Generator, dtype: Any) -> Sequential:
     return Sequential(*convolutions, Flatten(), Linear(16384, n, rng=rng, dtype=dtype))
 
 
-def _celeba_decoder(n: int, rng: np.random.Generator, dtype: Any) -> Sequential:
+def _celeba_decoder(n: int, rng: np.random.Generator, dtype: Any, output: Layer | None = None) -> Sequential:
     first = Linear(n, 8 * 8 * 1024, rng=rng, dtype=dtype)
     middle = _ups((1024, 512, 256, 128), rng, dtype)
     last = ConvTranspose2d(128, 3, 1, rng=rng, dtype=dtype)
-    return Sequential(first, Reshape((8, 8, 1024)), *middle, last, Tanh())
+    return Sequential(first, Reshape((8, 8, 1024)), *middle, last, output or Tanh())
 
 
 PRESETS = {

@@ -9,7 +9,7 @@ def _encoder(n, rng, dtype):
     return Sequential(Flatten(), Dropout(0.1), Linear(768, n, rng=rng, dtype=dtype))
 
 
-def _decoder(n, rng, dtype):
+def _decoder(n, rng, dtype, output=None):
     return Sequential(Linear(n, 768, rng=rng, dtype=dtype), Reshape((16, 16, 3)))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from minirmae.autoencoders import PRESETS, VARIANTS, ModelConfig
 from minirmae.commands.outcome import Outcome
+from minirmae.objectives.registry import NAMES, recipe
 from minirmae.training.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
 
 HELP = "train an autoencoder, or go on with a run"
@@ -23,6 +25,7 @@ _OPTIONS = (
     ("--training-images", "training_images", int, "train on the first that many"),
     ("--evaluation-images", "evaluation_images", int, "evaluate on at most that many (default: 2000)"),
     ("--evaluation-fraction", "evaluation_fraction", float, "part held back of unsplit data (default: 0.1)"),
+    ("--objective", "objective", NAMES, "what to minimise (default: plain)"),
     ("--batch-size", "batch_size", int, "images a step (default: 32)"),
     ("--optimizer", "optimizer", OPTIMIZERS, "default: adam"),
     ("--learning-rate", "learning_rate", float, "default: 1e-4, as in the paper"),
@@ -57,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(flag, dest=field, choices=kind, help=text)
         else:
             parser.add_argument(flag, dest=field, type=kind, help=text, metavar=kind.__name__.upper())
+    parser.add_argument(
+        "--set", dest="settings", action="append", metavar="NAME=VALUE", help="a setting of the objective; repeatable"
+    )
     parser.add_argument("--crop", help='centre crop of an image folder in pixels, or "none" (default: 148)')
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", type=Path, help="directory of the run (default: runs/PRESET-lL-seedS)")
@@ -71,7 +77,8 @@ def run(args: argparse.Namespace) -> Outcome:
     if args.resume is None:
         config = _configuration(args)
         model = config.model
-        directory = args.out or Path("runs") / f"{model.preset}-l{model.linear_layers}-seed{config.seed}"
+        kind = f"l{model.linear_layers}" if config.objective == "plain" else config.objective
+        directory = args.out or Path("runs") / f"{model.preset}-{kind}-seed{config.seed}"
         finished = train(config, directory, progress=Progress(str(directory)))
     else:
         finished = train(_extended(args), args.resume, resume=True, progress=Progress(str(args.resume)))
@@ -87,9 +94,11 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def _configuration(args: argparse.Namespace) -> TrainingConfig:
     """The configuration that the options describe; what was not given keeps its default."""
-    preset = args.preset or "shapes"
-    model = ModelConfig.paper(preset, args.latent, args.linear_layers, args.variant or "linear")
-    fields = {field: getattr(args, field) for _, field, _, _ in _OPTIONS if getattr(args, field) is not None}
+    preset, chosen = args.preset or "shapes", recipe(args.objective or "plain")
+    layers = chosen.linear_layers if args.linear_layers is None else args.linear_layers
+    model = ModelConfig.paper(preset, args.latent, layers, args.variant or "linear")
+    given = {field: getattr(args, field) for _, field, _, _ in _OPTIONS if getattr(args, field) is not None}
+    fields = {**chosen.training, **given, "settings": _settings(args.settings or ())}
     if "data" not in fields:
         if preset == "celeba":
             raise ValueError("train: the celeba preset has no data of its own; give a folder of images with --data")
@@ -104,8 +113,8 @@ def _extended(args: argparse.Namespace) -> TrainingConfig | None:
     """The configuration of the run to resume, its length changed if that was asked for; None if not."""
     from minirmae.training import open_run
 
-    given = ["--" + name.replace("_", "-") for name in ("preset", "latent", "linear_layers", "variant", "crop")
-             if getattr(args, name) is not None]  # fmt: skip
+    given = ["--" + name.replace("_", "-") for name in ("preset", "latent", "linear_layers", "variant", "set", "crop")
+             if getattr(args, "settings" if name == "set" else name) is not None]  # fmt: skip
     given += [flag for flag, field, _, _ in _OPTIONS if getattr(args, field) is not None]
     if given:
         raise ValueError(
@@ -114,6 +123,20 @@ def _extended(args: argparse.Namespace) -> TrainingConfig | None:
     if args.steps is None and args.epochs is None:
         return None
     return replace(open_run(args.resume).config, steps=args.steps, epochs=args.epochs)
+
+
+def _settings(texts: Sequence[str]) -> dict[str, float | str]:
+    """Settings of the objective from NAME=VALUE; what is not a number is a word."""
+    settings: dict[str, float | str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise ValueError(f"train: --set takes NAME=VALUE, came {text!r}")
+        try:
+            settings[name] = float(value)
+        except ValueError:
+            settings[name] = value
+    return settings
 
 
 def _crop(text: str) -> int | None:

@@ -7,7 +7,14 @@
 from __future__ import annotations
 
 from minirmae.training.archive import CheckpointError
-from minirmae.training.build import evaluation_data, make_model, make_optimizer, total_steps, training_data
+from minirmae.training.build import (
+    evaluation_data,
+    make_model,
+    make_objective,
+    make_optimizer,
+    total_steps,
+    training_data,
+)
 from minirmae.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from minirmae.training.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
 from minirmae.training.evaluation import Evaluation, evaluate
@@ -38,6 +45,7 @@ __all__ = [
     "fit",
     "load_checkpoint",
     "make_model",
+    "make_objective",
     "make_optimizer",
     "noise_generator",
     "open_run",

@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minirmae.autoencoders import PRESETS, Autoencoder, build
+from minirmae.autoencoders import PRESETS, Autoencoder
 from minirmae.data import Dataset, Subset, open_dataset, steps_per_epoch
+from minirmae.objectives.objective import Objective
+from minirmae.objectives.registry import recipe
 from minirmae.optimizers import SGD, Adam, AdamW, Momentum, Optimizer
 from minirmae.schedules import Schedule, cosine, step_decay
 from minirmae.training.config import TrainingConfig
@@ -23,7 +25,13 @@ _WEIGHT_STREAM = 5
 
 def make_model(config: TrainingConfig) -> Autoencoder:
     """Return the autoencoder with its initial weights."""
-    return build(config.model, np.random.default_rng([_WEIGHT_STREAM, config.seed]), np.dtype(config.dtype))
+    rng = np.random.default_rng([_WEIGHT_STREAM, config.seed])
+    return recipe(config.objective).build(config.model, config.settings, rng, np.dtype(config.dtype))
+
+
+def make_objective(config: TrainingConfig) -> Objective:
+    """Return what is minimised."""
+    return recipe(config.objective).objective(config.settings)
 
 
 def make_optimizer(config: TrainingConfig, steps: int) -> Optimizer:

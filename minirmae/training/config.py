@@ -8,10 +8,11 @@ a mistake costs no training.
 from __future__ import annotations
 
 import math
-from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any, Self, get_args, get_type_hints
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from minirmae.autoencoders import ModelConfig
+from minirmae.objectives.registry import NAMES, recipe
 from minirmae.validation import require_choice, require_int, require_positive_int
 
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
@@ -38,6 +39,8 @@ class TrainingConfig:
 
     Attributes:
         model: the autoencoder.
+        objective: name of a recipe in `minirmae.objectives`.
+        settings: of the objective; what is left out is filled in with its defaults.
         steps, epochs: how long to train; exactly one of the two.
         data: a source as `minirmae.data.open_dataset` takes it.
         training_images: train on the first that many; None for all.
@@ -66,6 +69,8 @@ class TrainingConfig:
     """
 
     model: ModelConfig
+    objective: str = "plain"
+    settings: dict[str, Any] = field(default_factory=dict)
     steps: int | None = None
     epochs: int | None = None
     data: str = "shapes"
@@ -92,6 +97,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         values = vars(self)
         _require_types(_WHERE, type(self), values)
+        require_choice(_WHERE, "objective", self.objective, NAMES)
+        object.__setattr__(self, "settings", recipe(self.objective).complete(self.settings))
         require_choice(_WHERE, "optimizer", self.optimizer, OPTIMIZERS)
         require_choice(_WHERE, "schedule", self.schedule, SCHEDULES)
         require_choice(_WHERE, "dtype", self.dtype, DTYPES)
@@ -169,7 +176,7 @@ def _require_types(where: str, record_type: type[Any], values: dict[str, Any]) -
     """Raise TypeError unless every value is of the type that the dataclass `record_type` declares for its name."""
     hints = get_type_hints(record_type)
     for name, value in values.items():
-        kinds = get_args(hints[name]) or (hints[name],)
+        kinds = (dict,) if get_origin(hints[name]) is dict else get_args(hints[name]) or (hints[name],)
         allowed = (*kinds, int) if float in kinds else kinds
         if isinstance(value, bool) or not isinstance(value, allowed):
             expected = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)

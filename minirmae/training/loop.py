@@ -17,7 +17,7 @@ import numpy as np
 from minirmae.backend import Array
 from minirmae.data import Dataset, batches, steps_per_epoch
 from minirmae.layers import Layer
-from minirmae.objectives import Objective, reconstruction
+from minirmae.objectives import Objective, Update, reconstruction
 from minirmae.optimizers import Optimizer
 from minirmae.parallel import single_threaded_blas
 from minirmae.validation import require_int
@@ -92,8 +92,10 @@ def training_steps(
             rate = optimizer.learning_rate
             rate = float(rate(optimizer.steps) if callable(rate) else rate)
             x = dataset.batch(indices, model.dtype)
-            loss = _gradient(model, x, objective, rng, optimizer.steps + 1, rate)
+            loss, update = _gradient(model, x, objective, rng, optimizer.steps + 1, rate)
             optimizer.step(model.values, model.grads)
+            if update is not None:
+                update()
             number = optimizer.steps
             yield Step(number, epoch, number % per_epoch == 0, len(x), loss, rate)
             if number >= end:
@@ -132,8 +134,8 @@ def fit(
 
 def _gradient(
     model: Layer, x: Array, objective: Objective, rng: np.random.Generator, number: int, rate: float
-) -> float:
-    """Put the gradient at the batch `x` into `model.grads` and return the loss."""
+) -> tuple[float, Update | None]:
+    """Put the gradient at the batch `x` into `model.grads`; return the loss and what is to be done after the update."""
     # Overflow is looked for in the result; NumPy's warnings on the way would only hide the message.
     with np.errstate(over="ignore", invalid="ignore"), single_threaded_blas():
         scalar, backward = objective(model, x, rng)
@@ -141,10 +143,10 @@ def _gradient(
         if not math.isfinite(loss):
             raise _diverged(f"the loss is {loss}", number, rate)
         model.grads[...] = 0
-        backward()
+        update = backward()
     if not np.isfinite(model.grads).all():
         raise _diverged(f"the loss is {loss:g}, but its gradient is not finite", number, rate)
-    return loss
+    return loss, update
 
 
 def _diverged(what: str, number: int, rate: float) -> NonFiniteLoss:

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 from minirmae.data import Dataset
-from minirmae.objectives import Objective, reconstruction
+from minirmae.objectives import Objective
 from minirmae.training.build import (
     evaluation_data,
     make_model,
+    make_objective,
     make_optimizer,
     require_fit,
     spread,
@@ -30,7 +31,7 @@ def train(
     *,
     resume: bool = False,
     progress: Progress | None = None,
-    objective: Objective = reconstruction,
+    objective: Objective | None = None,
     training_set: Dataset | None = None,
     evaluation_set: Dataset | None = None,
 ) -> Run:
@@ -43,7 +44,7 @@ def train(
             must be the run's own, except that steps or epochs may differ to train for
             longer (not with the cosine schedule, which is laid out to its end).
         progress: reports to a person; None is silent.
-        objective: what to minimise.
+        objective: what to minimise; None is the one that the configuration names.
         training_set, evaluation_set: images to use in place of those that the configuration names.
 
     Raises:
@@ -71,6 +72,7 @@ def train(
     model, optimizer = make_model(config), make_optimizer(config, total)
     run = create_run(directory, config) if saved is None else Run(Path(directory), config)
     rng = noise_generator(config.seed)
+    objective = make_objective(config) if objective is None else objective
     session = Session(run, model, optimizer, rng, data, evaluation, objective, total, progress)
     with locked(run.directory):
         try:
