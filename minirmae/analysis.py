@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from minirmae.autoencoders import Autoencoder
-from minirmae.backend import Array
-from minirmae.data import Dataset, ordered_batches
+from minirmae.backend import Array, array_module, asnumpy
+from minirmae.data import Dataset, ordered_batches, to_device
 from minirmae.layers import LinearStack
 from minirmae.objectives.registry import recipe
 from minirmae.ops import mean_squared_error
@@ -30,7 +28,7 @@ class Analysis:
         step: number of training steps behind the weights.
         model: the trained autoencoder.
         dataset: the evaluation images.
-        codes: z of those images (N, n), after the linear layers.
+        codes: z of those images (N, n), after the linear layers, on the model's device.
         loss: mean squared error of their reconstructions.
         ranks: rank measures of z.
         hidden_ranks: rank measures of h, before the linear layers.
@@ -49,22 +47,23 @@ class Analysis:
     product: Array | None
 
 
-def analyse(run: Run, *, images: int = 10_000) -> Analysis:
-    """Encode and reconstruct at most `images` evaluation images of `run`.
+def analyse(run: Run, *, images: int = 10_000, device: str = "cpu") -> Analysis:
+    """Encode and reconstruct at most `images` evaluation images of `run` on `device`.
 
     Raises what opening its checkpoint and its data raises.
     """
     checkpoint = run.checkpoint()
-    model = run.model()
+    model = run.model().to(device)
     dataset = evaluation_data(replace(run.config, evaluation_images=images))
     hidden, codes, total = [], [], 0.0
     for indices in ordered_batches(len(dataset), _BATCH):
-        x = dataset.batch(indices, model.dtype)
+        x = to_device(dataset.batch(indices, model.dtype), model.device)
         hidden.append(model.encode_hidden(x))
         codes.append(model.transform(hidden[-1]))
         loss, _ = mean_squared_error(model.decode(codes[-1]), x)
-        total += float(loss) * len(x)
-    stack = model.bottleneck
+        total += float(asnumpy(loss)) * len(x)
+    xp, stack = array_module(codes[0]), model.bottleneck
+    z = xp.concatenate(codes)
     has_product = isinstance(stack, LinearStack) and stack.layers > 0
     return Analysis(
         label=label(run),
@@ -72,11 +71,11 @@ def analyse(run: Run, *, images: int = 10_000) -> Analysis:
         step=checkpoint.step,
         model=model,
         dataset=dataset,
-        codes=np.concatenate(codes),
+        codes=z,
         loss=total / len(dataset),
-        ranks=summarize(np.concatenate(codes)),
-        hidden_ranks=summarize(np.concatenate(hidden)),
-        product=product_spectrum(stack.collapse()) if has_product and isinstance(stack, LinearStack) else None,
+        ranks=summarize(z),
+        hidden_ranks=summarize(xp.concatenate(hidden)),
+        product=asnumpy(product_spectrum(stack.collapse())) if has_product and isinstance(stack, LinearStack) else None,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module
 from minirmae.layers import (
     Backward,
     Conv2d,
@@ -92,7 +92,7 @@ class Autoencoder(Layer):
         clone = self.astype(self.dtype)
         if not isinstance(clone.bottleneck, LinearStack):
             raise TypeError("collapsed: only a linear bottleneck can be multiplied into one matrix")
-        stack = LinearStack(clone.bottleneck.n, 1, rng=np.random.default_rng(), dtype=self.dtype)
+        stack = LinearStack(clone.bottleneck.n, 1, rng=np.random.default_rng(), dtype=self.dtype).to(self.device)
         stack.parameters["W"].value[0] = clone.bottleneck.collapse()
         return Autoencoder(clone.encoder, stack, clone.decoder)
 
@@ -265,7 +265,7 @@ def _in_batches(layer: Layer, x: Array, batch_size: int) -> Array:
     """Values of `layer` at all of `x`, a batch at a time, each backward dropped at once."""
     require_positive_int("batch", batch_size=batch_size)
     first, _ = layer(x[:batch_size])
-    result = np.empty((len(x), *first.shape[1:]), dtype=first.dtype)
+    result = array_module(first).empty((len(x), *first.shape[1:]), dtype=first.dtype)
     result[: len(first)] = first
     for start in range(batch_size, len(x), batch_size):
         stop = start + batch_size

@@ -6,6 +6,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -13,31 +14,34 @@ from typing import Any
 
 import numpy as np
 
-from minirmae import parallel
+from minirmae import blas
 from minirmae.autoencoders import PRESETS, Autoencoder, ModelConfig, build
-from minirmae.backend import Array
-from minirmae.data import ArrayDataset
+from minirmae.backend import Array, asarray, wait_for
+from minirmae.data import ArrayDataset, Dataset, DeviceDataset
 from minirmae.layers import Conv2d, ConvTranspose2d, Layer, Linear, LinearStack, Shape
+from minirmae.objectives import reconstruction
 from minirmae.ops import mean_squared_error
 from minirmae.optimizers import Adam
+from minirmae.parallel import Team
+from minirmae.training.step import TrainingStep
 
 
 @dataclass(frozen=True)
 class Timing:
-    """A training step at one batch size and number of threads.
+    """A training step at one batch size and number of workers.
 
     Attributes:
-        batch, threads: the setting.
+        batch, workers: the setting.
         seconds: median time of a step.
         images_per_second: of training.
-        gflops: plain multiply-add count of the step over its time, in 10^9 operations a second. The library's
-            fast paths need fewer, so this may exceed what they really compute.
+        gflops: plain multiply-add count of the step over its time, in 10^9 operations a second.
         peak: fraction of the product rate measured in the same run (see `product_rate`).
-        parts: median seconds of each part: data, each layer's forward and backward, loss, optimizer.
+        parts: median seconds of each part of one worker's share, taken alone: data, each layer's forward and
+            backward, loss, zeroed gradients, optimizer (of its stretch of the parameters).
     """
 
     batch: int
-    threads: int
+    workers: int
     seconds: float
     images_per_second: float
     gflops: float
@@ -50,37 +54,57 @@ class Timing:
 
 
 def measure(
-    config: ModelConfig, batch: int, threads: int, *, repeats: int = 15, dtype: Any = np.float32, seed: int = 0
+    config: ModelConfig,
+    batch: int,
+    workers: int,
+    *,
+    repeats: int = 15,
+    dtype: Any = np.float32,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> Timing:
     """Time `repeats` training steps on random images: forward, backward and Adam.
 
-    Raises ValueError if a number is out of range.
+    On a card the images are there already, and every part is waited for.
+
+    Raises ValueError if a number is out of range or the device cannot be used.
     """
-    before = parallel.threads()
-    parallel.set_threads(threads)
-    try:
-        rate = product_rate(dtype)
-        rng = np.random.default_rng(seed)
-        model = build(config, rng, dtype)
-        images = rng.integers(0, 256, (batch, *PRESETS[config.preset].image), dtype=np.uint8)
-        step = _Step(model, ArrayDataset(images), Adam(1e-4))
+    rate = product_rate(workers, dtype, device=device)
+    rng = np.random.default_rng(seed)
+    model = build(config, rng, dtype).to(device)
+    images = rng.integers(0, 256, (batch, *PRESETS[config.preset].image), dtype=np.uint8)
+    data = _on_device(images, device)
+    indices = np.arange(batch)
+    with TrainingStep(model, reconstruction, Adam(1e-4), workers) as step:
+
+        def run() -> None:
+            step(data.batch(indices, model.dtype), rng)
+
         for _ in range(3):
-            step.run()
-        step.times.clear()
-        totals = [_seconds(step.run) for _ in range(repeats)]
-    finally:
-        parallel.set_threads(before)
-    seconds = median(totals)
+            run()
+        seconds = median(_seconds(run, device) for _ in range(repeats))
     gflops = 3 * batch * forward_operations(model, PRESETS[config.preset].image) / seconds / 1e9
-    parts = {name: median(values) for name, values in step.times.items()}
-    return Timing(batch, threads, seconds, batch / seconds, gflops, gflops / rate, parts)
+    share = _on_device(images[: max(1, batch // workers)], device)
+    parts = _Parts(model, share, Adam(1e-4), len(model.values) // workers)
+    with blas.one_thread() if workers > 1 else nullcontext():
+        for _ in range(3):
+            parts.run()
+        parts.times.clear()
+        for _ in range(repeats):
+            parts.run()
+    medians = {name: median(values) for name, values in parts.times.items()}
+    return Timing(batch, workers, seconds, batch / seconds, gflops, gflops / rate, medians)
 
 
-def product_rate(dtype: Any = np.float32, size: int = 2048) -> float:
-    """Rate of a large matrix product on the current number of threads, in 10^9 operations a second."""
+def product_rate(workers: int = 1, dtype: Any = np.float32, size: int = 2048, device: str = "cpu") -> float:
+    """Rate of a large matrix product in 10^9 operations a second, on a card or by `workers` processes side by side.
+
+    One worker uses as many threads as BLAS does by itself.
+    """
     rng = np.random.default_rng(0)
-    a, b = rng.random((size, size)).astype(dtype), rng.random((size, size)).astype(dtype)
-    return 2 * size**3 / min(_seconds(lambda: parallel.matmul(a, b)) for _ in range(4)) / 1e9
+    a, b = (asarray(rng.random((size, size)).astype(dtype), device) for _ in range(2))
+    with Team(workers, lambda rank, message: (a @ b)[0, 0]) as team:
+        return workers * 2 * size**3 / min(_seconds(lambda: team.run([None] * workers), device) for _ in range(4)) / 1e9
 
 
 def forward_operations(model: Layer, shape: Shape) -> int:
@@ -107,21 +131,26 @@ def _products(big: int, small: int, kernel: int, stride: int, padding: int) -> i
     return sum(0 <= i * stride + k - padding < big for i in range(small) for k in range(kernel))
 
 
-def peak_memory() -> int | None:
-    """Largest resident memory of this process so far in bytes; None where the system does not say."""
+def peak_memory(process: int | str = "self") -> int | None:
+    """Largest resident memory of a process so far in bytes, shared memory included; None where nothing says."""
     # Not getrusage: its maximum survives an exec, so a child would report its parent's.
     try:
-        status = Path("/proc/self/status").read_text()
+        status = Path(f"/proc/{process}/status").read_text()
     except OSError:
         return None
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
-class _Step:
+def _on_device(images: Array, device: str) -> Dataset:
+    data = ArrayDataset(images)
+    return data if device == "cpu" else DeviceDataset(data, device)
+
+
+class _Parts:
     """A training step taken apart: every part is called as the model would, and clocked."""
 
-    def __init__(self, model: Autoencoder, dataset: ArrayDataset, optimizer: Adam) -> None:
-        self.model, self.dataset, self.optimizer = model, dataset, optimizer
+    def __init__(self, model: Autoencoder, dataset: Dataset, optimizer: Adam, updated: int) -> None:
+        self.model, self.dataset, self.optimizer, self.updated = model, dataset, optimizer, updated
         self.leaves = [(name, layer) for name, layer in _named_leaves(model)]
         self.times: dict[str, list[float]] = {}
 
@@ -136,11 +165,13 @@ class _Step:
         self._clocked("zero gradients", lambda: self.model.grads.fill(0))
         for name, backward in reversed(backwards):
             dy = self._clocked(f"{name} backward", functools.partial(backward, dy))
-        self._clocked("optimizer", lambda: self.optimizer.step(self.model.values, self.model.grads))
+        values, grads = self.model.values[: self.updated], self.model.grads[: self.updated]
+        self._clocked("optimizer", lambda: self.optimizer.step(values, grads))
 
     def _clocked(self, name: str, function: Callable[[], Any]) -> Any:
         start = time.perf_counter()
         result = function()
+        wait_for(self.model.device)
         self.times.setdefault(name, []).append(time.perf_counter() - start)
         return result
 
@@ -160,7 +191,8 @@ def _leaves(layer: Layer, shape: Shape) -> Iterator[tuple[Layer, Shape]]:
         shape = leaf.output_shape(shape)
 
 
-def _seconds(function: Callable[[], Any]) -> float:
+def _seconds(function: Callable[[], Any], device: str) -> float:
     start = time.perf_counter()
     function()
+    wait_for(device)
     return time.perf_counter() - start

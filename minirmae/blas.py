@@ -7,6 +7,8 @@ now. Its own wheels bring OpenBLAS along, which answers when asked directly.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,17 @@ def set_threads(count: int) -> None:
     change = _function("set_num_threads")
     if change is not None:
         change(count)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One BLAS thread inside, as many as before outside; BLAS is left alone where it cannot be asked."""
+    before = threads()
+    set_threads(1)
+    try:
+        yield
+    finally:
+        set_threads(before or 1)
 
 
 @cache

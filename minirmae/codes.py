@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, array_module
+from minirmae.backend import Array, array_module, asnumpy
 from minirmae.validation import require_ndim
 
 
@@ -29,11 +29,11 @@ def require_matrix(where: str, name: str, matrix: Array, *, rows: int = 1) -> Ar
     if matrix.shape[0] < rows or matrix.shape[1] < 1:
         raise ValueError(f"{where}: {name} must have at least {rows} rows and 1 column, came shape {matrix.shape}")
     xp = array_module(matrix)
-    finite = xp.isfinite(matrix)
-    if not finite.all():
-        row, column = (int(i) for i in xp.argwhere(~finite)[0])
+    if not xp.isfinite(matrix).all().item():
+        host = asnumpy(matrix)
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(host))[0])
         raise ValueError(
-            f"{where}: {name} must be finite, came {matrix[row, column]} at row {row}, column {column}; "
+            f"{where}: {name} must be finite, came {host[row, column]} at row {row}, column {column}; "
             "if it comes from a model, its training has probably diverged: lower the learning rate"
         )
     result: Array = matrix.astype(xp.float64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from minirmae import plots, sampling
 from minirmae.analysis import Analysis
-from minirmae.backend import Array
+from minirmae.backend import Array, asarray, asnumpy
 from minirmae.validation import require_choice
 
 SIDE = 10
@@ -42,21 +42,31 @@ def picture(analysis: Analysis, kind: str, rng: np.random.Generator, *, componen
 def _reconstruction(analysis: Analysis, rng: np.random.Generator) -> Any:
     chosen = _choose(analysis, SIDE, rng)
     originals = analysis.dataset.batch(chosen, analysis.model.dtype)
-    pictures = analysis.model.decode(analysis.codes[chosen])
+    pictures = _decoded(analysis, _codes(analysis, chosen))
     return plots.pairs_figure(originals, pictures, title=f"{analysis.label}: images it has not seen")
 
 
 def _interpolation(analysis: Analysis, rng: np.random.Generator) -> Any:
     chosen = _choose(analysis, 2 * SIDE, rng)
-    line = sampling.interpolate(analysis.codes[chosen[:SIDE]], analysis.codes[chosen[SIDE:]])
+    line = sampling.interpolate(_codes(analysis, chosen[:SIDE]), _codes(analysis, chosen[SIDE:]))
     rows, columns, n = line.shape
-    pictures = analysis.model.decode(line.reshape(-1, n)).reshape(rows, columns, *analysis.dataset.shape)
+    pictures = _decoded(analysis, line.reshape(-1, n)).reshape(rows, columns, *analysis.dataset.shape)
     return plots.image_grid(pictures, title=f"{analysis.label}: straight lines between two codes")
 
 
 def _grid(analysis: Analysis, codes: Array, what: str) -> Any:
-    pictures = analysis.model.decode(codes).reshape(SIDE, SIDE, *analysis.dataset.shape)
+    pictures = _decoded(analysis, codes).reshape(SIDE, SIDE, *analysis.dataset.shape)
     return plots.image_grid(pictures, title=f"{analysis.label}: {what}")
+
+
+def _codes(analysis: Analysis, chosen: Array) -> Array:
+    """The codes of the images at the indices `chosen`."""
+    return analysis.codes[asarray(chosen, analysis.model.device)]
+
+
+def _decoded(analysis: Analysis, codes: Array) -> Array:
+    """The pictures of codes, with the processor."""
+    return asnumpy(analysis.model.decode(codes))
 
 
 def _choose(analysis: Analysis, count: int, rng: np.random.Generator) -> Array:

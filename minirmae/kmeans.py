@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module, asarray, asnumpy, device_of
 from minirmae.validation import require_positive_int
 
 
@@ -22,32 +22,37 @@ def kmeans_plus_plus(points: Array, clusters: int, rng: np.random.Generator) -> 
     `clusters`.
     """
     require_positive_int("kmeans_plus_plus", clusters=clusters)
-    centres = [points[rng.integers(len(points))]]
+    xp = array_module(points)
+    centres = [points[int(rng.integers(len(points)))]]
     nearest = _squared_distances(points, centres[0])
     while len(centres) < clusters:
-        total = nearest.sum()
+        weights = asnumpy(nearest)
+        total = weights.sum()
         if total == 0:
             raise ValueError(
                 f"kmeans_plus_plus: {clusters} clusters need as many distinct points, came {len(centres)} "
                 f"among {len(points)}; ask for at most {len(centres)} clusters (components)"
             )
-        centres.append(points[rng.choice(len(points), p=nearest / total)])
-        nearest = np.minimum(nearest, _squared_distances(points, centres[-1]))
-    return np.stack(centres)
+        centres.append(points[int(rng.choice(len(points), p=weights / total))])
+        nearest = xp.minimum(nearest, _squared_distances(points, centres[-1]))
+    stacked: Array = xp.stack(centres)
+    return stacked
 
 
 def lloyd(points: Array, centres: Array, iterations: int) -> Array:
-    """Return the labels (N,) of `points` (N, n) after at most `iterations` steps of k-means from `centres` (k, n).
+    """Return the labels (N,), a NumPy array, of `points` (N, n) after `iterations` of k-means from `centres` (k, n).
 
-    Every cluster keeps at least one point as long as every starting centre is
-    the nearest one of some point, which `kmeans_plus_plus` ensures: a step
-    that would empty a cluster is not taken.
+    It ends earlier where nothing changes any more. Every cluster keeps at
+    least one point as long as every starting centre is the nearest one of some
+    point, which `kmeans_plus_plus` ensures: a step that would empty a cluster
+    is not taken.
     """
-    clusters = len(centres)
-    labels = _nearest(points, centres)
+    clusters, xp, device = len(centres), array_module(points), device_of(points)
+    labels = asnumpy(_nearest(points, centres))
     for _ in range(iterations):
-        centres = np.stack([points[labels == k].mean(axis=0) for k in range(clusters)])
-        moved = _nearest(points, centres)
+        members = [asarray(np.flatnonzero(labels == k), device) for k in range(clusters)]
+        centres = xp.stack([points[chosen].mean(axis=0) for chosen in members])
+        moved = asnumpy(_nearest(points, centres))
         if np.array_equal(moved, labels) or np.bincount(moved, minlength=clusters).min() == 0:
             break
         labels = moved
@@ -56,9 +61,13 @@ def lloyd(points: Array, centres: Array, iterations: int) -> Array:
 
 def _nearest(points: Array, centres: Array) -> Array:
     """Return the index (N,) of the centre nearest to each point, the first of equals."""
-    return np.argmin(np.stack([_squared_distances(points, centre) for centre in centres]), axis=0)
+    xp = array_module(points)
+    distances = [_squared_distances(points, centres[k]) for k in range(len(centres))]
+    nearest: Array = xp.argmin(xp.stack(distances), axis=0)
+    return nearest
 
 
 def _squared_distances(points: Array, centre: Array) -> Array:
     """Return |x - c|**2 for each point; by differences, so that it is exactly 0 for a point equal to `centre`."""
-    return np.square(points - centre).sum(axis=1)
+    squares: Array = array_module(points).square(points - centre)
+    return squares.sum(axis=1)

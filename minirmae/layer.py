@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module, asarray, device_of
+from minirmae.parallel import shared_copy
 from minirmae.parameters import Parameter, Store, gather
 
 Backward = Callable[[Array], Array]
@@ -89,8 +90,36 @@ class Layer:
 
     def astype(self, dtype: Any) -> Self:
         """Return a copy of this layer whose parameters have `dtype`, with gradients at zero."""
-        values = self.values.astype(dtype)
-        return self._copy(Store(values, np.zeros_like(values), self.fixed.astype(dtype)))
+        return self._with(self.values.astype(dtype), self.fixed.astype(dtype))
+
+    @property
+    def device(self) -> str:
+        """Name of the device that the parameters are on, such as "cpu" or "cuda:0"."""
+        return device_of(self._store.values)
+
+    def to(self, device: str) -> Self:
+        """Return a copy of this layer on `device` ("cpu", "cuda", "cuda:1"), with gradients at zero.
+
+        Raises DeviceError (a ValueError) if there is no such device, or it cannot be used.
+        """
+        return self._with(asarray(self.values.copy(), device), asarray(self.fixed.copy(), device))
+
+    def share(self) -> None:
+        """Move parameters and gradients into memory shared with processes forked later; take views of them anew.
+
+        Raises ValueError if this layer is part of a larger one.
+        """
+        self._require_whole("share")
+        self._store.values, self._store.grads = shared_copy(self._store.values), shared_copy(self._store.grads)
+
+    def use_grads(self, vector: Array) -> None:
+        """Let `vector` hold the gradients from now on; raises ValueError if this layer is part of a larger one."""
+        self._require_whole("use_grads")
+        self._store.grads = vector
+
+    def _require_whole(self, where: str) -> None:
+        if self.values.size != self._store.values.size:
+            raise ValueError(f"{where}: this layer shares its vectors with a larger model; call that")
 
     def summary(self, shape: Shape) -> str:
         """Table of the layers with output shapes and parameter counts, for one input sample of `shape`."""
@@ -124,6 +153,10 @@ class Layer:
             trained, fixed = child._adopt(store, trained, fixed)
         self._store, self._trained, self._fixed = store, slice(start[0], trained), slice(start[1], fixed)
         return trained, fixed
+
+    def _with(self, values: Array, fixed: Array) -> Self:
+        """Copy this layer with these vectors and gradients at zero."""
+        return self._copy(Store(values, array_module(values).zeros_like(values), fixed))
 
     def _copy(self, store: Store) -> Self:
         """Copy the tree of layers onto `store`, which holds this layer's vectors and nothing else."""

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from minirmae import ops
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module, asarray, device_of
 from minirmae.initializers import Initializer, uniform_fan_in
 from minirmae.layer import Backward, Layer, Shape
 from minirmae.ops.conv_transpose2d import transposed_output_size
 from minirmae.ops.convolution import pair
-from minirmae.ops.form import Pair, output_size
+from minirmae.ops.form import output_size
+from minirmae.ops.patches import Pair
 from minirmae.parameters import Parameter
 from minirmae.validation import require_int, require_positive_int
 
@@ -118,7 +119,9 @@ class LinearStack(Layer):
 
     def factors(self) -> Array:
         """The l matrices in the order they are applied, shape (l, n, n)."""
-        return np.broadcast_to(self.parameters["W"].value, (self.layers, self.n, self.n))
+        W = self.parameters["W"].value
+        factors: Array = array_module(W).broadcast_to(W, (self.layers, self.n, self.n))
+        return factors
 
     def collapse(self) -> Array:
         """The one (n, n) matrix that does what the stack does."""
@@ -267,8 +270,8 @@ class Dropout(Layer):
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
         if rng is None:
-            return ops.dropout(x, np.ones(x.shape, dtype=bool), 0.0)
-        keep = np.asarray(rng.random(x.shape) >= self.rate)
+            return ops.dropout(x, array_module(x).ones(x.shape, dtype=bool), 0.0)
+        keep = asarray(rng.random(x.shape) >= self.rate, device_of(x))
         return ops.dropout(x, keep, self.rate)
 
 

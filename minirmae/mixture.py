@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module, asarray, asnumpy, device_of
 from minirmae.codes import require_generator, require_matrix, symmetric_root
 from minirmae.kmeans import kmeans_plus_plus, lloyd
 from minirmae.rank import covariance_spectrum
@@ -58,11 +58,12 @@ class GaussianMixture:
         """
         require_positive_int("GaussianMixture.sample", count=count)
         require_generator("GaussianMixture.sample", rng)
-        component = rng.choice(len(self.weights), size=count, p=self.weights)
-        points = rng.standard_normal((count, self.means.shape[1]))
-        for k, (mean, covariance) in enumerate(zip(self.means, self.covariances, strict=True)):
-            mine = component == k
-            points[mine] = mean + points[mine] @ symmetric_root(covariance)
+        component = rng.choice(len(self.weights), size=count, p=asnumpy(self.weights))
+        device = device_of(self.means)
+        points = asarray(rng.standard_normal((count, self.means.shape[1])), device)
+        for k in range(len(self.weights)):
+            mine = asarray(np.flatnonzero(component == k), device)
+            points[mine] = self.means[k] + points[mine] @ symmetric_root(self.covariances[k])
         return points
 
     def log_density(self, x: Array) -> Array:
@@ -72,13 +73,15 @@ class GaussianMixture:
     def responsibilities(self, x: Array) -> Array:
         """Return the probability (M, K) of each component given each row of `x` (M, n)."""
         joint = self._log_joint("GaussianMixture.responsibilities", x)
-        return np.exp(joint - _log_sum_exp(joint)[:, None])
+        probabilities: Array = array_module(joint).exp(joint - _log_sum_exp(joint)[:, None])
+        return probabilities
 
     def _log_joint(self, where: str, x: Array) -> Array:
         x = require_matrix(where, "x", x)
         if x.shape[1] != self.means.shape[1]:
             raise ValueError(f"{where}: x must have {self.means.shape[1]} columns, came shape {x.shape}")
-        return _log_joint(x, _Parameters(self.weights, self.means, *np.linalg.eigh(self.covariances)))
+        factors = array_module(x).linalg.eigh(self.covariances)
+        return _log_joint(x, _Parameters(self.weights, self.means, *factors))
 
 
 def fit_mixture(
@@ -116,7 +119,8 @@ def fit_mixture(
     if not tolerance >= 0:
         raise ValueError(f"{where}: tolerance must be at least 0, came {tolerance}")
     x = require_matrix(where, "codes", codes, rows=2)
-    floor = regularization * float(covariance_spectrum(codes)[0])
+    floor = regularization * covariance_spectrum(codes)[0].item()
+    xp = array_module(x)
     if floor == 0:
         raise ValueError(f"{where}: the codes do not vary (all {len(x)} are the same point), so they have no density")
 
@@ -125,13 +129,13 @@ def fit_mixture(
     while True:
         joint = _log_joint(x, parameters)
         density = _log_sum_exp(joint)
-        history.append(float(density.sum()))
+        history.append(density.sum().item())
         converged = len(history) > 1 and history[-1] - history[-2] <= tolerance * len(x)
         if converged or len(history) > max_iterations:
             break
-        parameters = _maximize(x, np.exp(joint - density[:, None]), parameters, floor)
+        parameters = _maximize(x, xp.exp(joint - density[:, None]), parameters, floor)
     weights, means, eigenvalues, eigenvectors = parameters
-    factors = eigenvectors * np.sqrt(eigenvalues)[:, None, :]
+    factors = eigenvectors * xp.sqrt(eigenvalues)[:, None, :]
     return GaussianMixture(weights, means, factors @ factors.swapaxes(1, 2), tuple(history), converged)
 
 
@@ -151,11 +155,12 @@ class _Parameters(NamedTuple):
 def _start(x: Array, components: int, rng: np.random.Generator, floor: float) -> _Parameters:
     """Return the parameters of the clusters that k-means finds, all of them holding at least one point."""
     labels = lloyd(x, kmeans_plus_plus(x, components, rng), _LLOYD_ITERATIONS)
-    n = x.shape[1]
+    n, xp = x.shape[1], array_module(x)
     nothing = _Parameters(
-        np.zeros(components), np.zeros((components, n)), np.zeros((components, n)), np.zeros((components, n, n))
+        xp.zeros(components), xp.zeros((components, n)), xp.zeros((components, n)), xp.zeros((components, n, n))
     )
-    return _maximize(x, (labels[:, None] == np.arange(components)).astype(np.float64), nothing, floor)
+    members = (labels[:, None] == np.arange(components)).astype(np.float64)
+    return _maximize(x, asarray(members, device_of(x)), nothing, floor)
 
 
 def _maximize(x: Array, responsibilities: Array, before: _Parameters, floor: float) -> _Parameters:
@@ -165,27 +170,29 @@ def _maximize(x: Array, responsibilities: Array, before: _Parameters, floor: flo
     keeps its mean and covariance from `before`: its own cannot be computed,
     and leaving it where it is cannot lower the likelihood.
     """
-    sizes = responsibilities.sum(axis=0)
+    xp, sizes = array_module(x), responsibilities.sum(axis=0)
     _, means, eigenvalues, eigenvectors = (array.copy() for array in before)
-    for k in np.flatnonzero(sizes > np.finfo(np.float64).eps):
+    for k in np.flatnonzero(asnumpy(sizes) > np.finfo(np.float64).eps).tolist():
         share = responsibilities[:, k] / sizes[k]
         means[k] = share @ x
-        scaled = (x - means[k]) * np.sqrt(share)[:, None]
-        eigenvalues[k], eigenvectors[k] = np.linalg.eigh(scaled.T @ scaled)
-    return _Parameters(sizes / sizes.sum(), means, np.maximum(eigenvalues, floor), eigenvectors)
+        scaled = (x - means[k]) * xp.sqrt(share)[:, None]
+        eigenvalues[k], eigenvectors[k] = xp.linalg.eigh(scaled.T @ scaled)
+    return _Parameters(sizes / sizes.sum(), means, xp.maximum(eigenvalues, floor), eigenvectors)
 
 
 def _log_joint(x: Array, parameters: _Parameters) -> Array:
     """Return ln(w_k N(x_i | m_k, C_k)) as (N, K)."""
-    joint = np.empty((len(x), len(parameters.weights)))
-    for k, (_, mean, eigenvalues, eigenvectors) in enumerate(zip(*parameters, strict=True)):
-        white = (x - mean) @ (eigenvectors / np.sqrt(eigenvalues))
-        joint[:, k] = np.square(white).sum(axis=1) + np.log(2 * np.pi * eigenvalues).sum()
+    xp, (weights, means, eigenvalues, eigenvectors) = array_module(x), parameters
+    joint: Array = xp.empty((len(x), len(weights)))
+    for k in range(len(weights)):
+        white = (x - means[k]) @ (eigenvectors[k] / xp.sqrt(eigenvalues[k]))
+        joint[:, k] = xp.square(white).sum(axis=1) + xp.log(2 * np.pi * eigenvalues[k]).sum()
     with np.errstate(divide="ignore"):  # an empty component has weight 0, and its logarithm is rightly -inf
-        return np.log(parameters.weights) - joint / 2
+        return xp.log(weights) - joint / 2
 
 
 def _log_sum_exp(terms: Array) -> Array:
     """Return ln sum_k exp(terms[:, k]), (N,), without overflow: the largest term is taken out first."""
-    largest: Array = terms.max(axis=1)
-    return largest + np.log(np.exp(terms - largest[:, None]).sum(axis=1))
+    xp, largest = array_module(terms), terms.max(axis=1)
+    total: Array = largest + xp.log(xp.exp(terms - largest[:, None]).sum(axis=1))
+    return total

@@ -11,8 +11,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from minirmae.backend import Array, array_module
-from minirmae.parallel import over
+import numpy as np
+
+from minirmae.backend import Array, array_module, asarray
+from minirmae.parallel import blocks, shared_copy
 from minirmae.schedules import Schedule
 from minirmae.validation import require_cotangent
 
@@ -45,17 +47,36 @@ class Optimizer:
             ValueError: shapes differ, or differ from the state's.
         """
         require_cotangent(f"{type(self).__name__}.step", grads, values)
+        rate = self.advance(values)
+        # On a card one pass is one kernel; a processor works on what its cache holds.
+        for part in blocks(0, len(values)) if array_module(values) is np else [slice(None)]:
+            self.update(values, grads[part], rate, part)
+
+    def advance(self, values: Array) -> float:
+        """Count a step for the vector `values`, make the state at the first one, and return the learning rate.
+
+        Raises TypeError or ValueError if the state is of another dtype or shape.
+        """
         for name in self.state_names:
             if name not in self.moments:
                 self.moments[name] = array_module(values).zeros_like(values)
             require_cotangent(f"{type(self).__name__}.step ({name})", self.moments[name], values)
-        rate = float(self.learning_rate(self.steps) if callable(self.learning_rate) else self.learning_rate)
+        rate = self.current_rate()
         self.steps += 1
+        return rate
 
-        def update(part: slice) -> None:
-            self._update(values[part], grads[part], rate, *(self.moments[name][part] for name in self.state_names))
+    def current_rate(self) -> float:
+        """Learning rate of the next step."""
+        return float(self.learning_rate(self.steps) if callable(self.learning_rate) else self.learning_rate)
 
-        over(len(values), update)
+    def update(self, values: Array, grads: Array, rate: float, part: slice) -> None:
+        """Change the stretch `part` of `values` for its gradient `grads`, in the step that `advance` has counted."""
+        self._update(values[part], grads, rate, *(self.moments[name][part] for name in self.state_names))
+
+    def share(self, values: Array) -> None:
+        """Move the state for the vector `values`, made if need be, into memory shared with processes forked later."""
+        for name in self.state_names:
+            self.moments[name] = shared_copy(self.moments.get(name, np.zeros_like(values)))
 
     def state_dict(self) -> dict[str, Any]:
         """The state: `steps` and the state vectors by name."""
@@ -74,6 +95,10 @@ class Optimizer:
             )
         self.steps = int(state["steps"])
         self.moments = {name: state[name].copy() for name in self.state_names if name in state}
+
+    def to(self, device: str) -> None:
+        """Move the state vectors to `device`, where the model's parameters are."""
+        self.moments = {name: asarray(moment, device) for name, moment in self.moments.items()}
 
     def _update(self, values: Array, grads: Array, rate: float, *state: Array) -> None:
         """Change `values`, any stretch of the vector, and the same stretch of the state vectors, in place."""
@@ -133,13 +158,20 @@ class Adam(Optimizer):
     def _update(self, values: Array, grads: Array, rate: float, *state: Array) -> None:
         xp = array_module(values)
         m, v = state
+        work = grads * (1 - self.beta1)
         m *= self.beta1
-        m += (1 - self.beta1) * grads
+        m += work
+        xp.multiply(grads, grads, out=work)
+        work *= 1 - self.beta2
         v *= self.beta2
-        v += (1 - self.beta2) * (grads * grads)
-        denominator = xp.sqrt(v * (1 / (1 - self.beta2**self.steps)))
-        denominator += self.epsilon
-        values -= m * (rate / (1 - self.beta1**self.steps)) / denominator
+        v += work
+        # With c = 1 / (1 - beta2^t), sqrt(c v) + epsilon = sqrt(c) (sqrt(v) + epsilon / sqrt(c)): a pass less.
+        root = math.sqrt(1 / (1 - self.beta2**self.steps))
+        xp.sqrt(v, out=work)
+        work += self.epsilon / root
+        xp.divide(m, work, out=work)
+        work *= rate / ((1 - self.beta1**self.steps) * root)
+        values -= work
 
 
 class AdamW(Adam):

@@ -1,170 +1,178 @@
-"""Work on several cores: BLAS's threads by default, or Python threads, each with a BLAS that uses one.
+"""Work on several cores: processes that share the model's memory, each with a BLAS that uses one thread.
 
-NumPy lets go of the interpreter's lock inside products and elementwise
-functions, so threads that work on different images run side by side, copies
-and additions too, which BLAS's threads leave to one core. While they run, BLAS
-is set to one thread, so that the two levels do not fight for cores. Handing the
-lock over costs as much as a small operation, so this pays for large batches and
-on a machine whose other work makes BLAS's threads wait for each other, and not
-otherwise: it is asked for with MINIRMAE_THREADS, and off without.
-
-How work is split depends on `threads()` and on nothing that happens while it
-runs, and results are combined in their order: the same number of threads gives
-the same bits.
+Python threads do not help here: handing over the interpreter's lock costs as
+much as a small operation does, and a training step has hundreds of them.
+Forked processes run side by side without it. What they exchange lies in memory
+that all of them see (`shared_copy`); pipes only say when to begin and when all
+is done. Each worker's part is fixed by its rank, and results are combined in
+the order of the ranks, so one number of workers gives the same bits every time.
 """
 
 from __future__ import annotations
 
-import itertools
+import mmap
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+import pickle
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from minirmae import blas
-from minirmae.backend import Array, array_module
+from minirmae.backend import Array
 from minirmae.validation import require_positive_int
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
 
 VECTOR_BLOCK = 1 << 16
 """Entries of a vector worked on at a time."""
-SMALL_PRODUCT = 1 << 22
-"""Multiplications of a matrix product below which splitting it costs more than it saves."""
 
-S = TypeVar("S")
 T = TypeVar("T")
 
 
-def threads() -> int:
-    """Number of Python threads: what `set_threads` said, else the variable MINIRMAE_THREADS, else 1.
+def cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    Raises ValueError if the variable is not a positive integer, or is above 1 where BLAS cannot be controlled.
+
+def shared_copy(vector: Array) -> Array:
+    """Return a copy of `vector` in memory that this process shares with those forked from it later."""
+    if vector.size == 0:
+        return vector.copy()
+    copy = np.frombuffer(mmap.mmap(-1, vector.nbytes), dtype=vector.dtype)
+    copy[...] = vector
+    return copy
+
+
+def default_workers(batch_size: int) -> int:
+    """Return how many processes are worth sharing batches of `batch_size` images: a core and 8 images each."""
+    return max(1, min(cores(), batch_size // 8)) if hasattr(os, "fork") else 1
+
+
+def blocks(start: int, stop: int) -> list[slice]:
+    """Cut a stretch of a vector into slices small enough for a core's cache."""
+    return [slice(i, min(i + VECTOR_BLOCK, stop)) for i in range(start, stop, VECTOR_BLOCK)]
+
+
+class Team(Generic[T]):
+    """Processes that do one kind of work together: this one, of rank 0, and `size - 1` forked from it.
+
+    Args:
+        size: number of processes.
+        work: called as `work(rank, message)` in each process; what it returns travels through a pipe.
+
+    Use it as a context manager: leaving ends the workers. They also end when this
+    process does, however it ends. Interrupts are left to this process.
+
+    Raises:
+        ValueError: `size` is no positive integer, or above 1 on a system that cannot fork.
     """
-    if _chosen is None:
-        wish = os.environ.get("MINIRMAE_THREADS", "1")
-        if not wish.isdigit() or int(wish) < 1:
-            raise ValueError(f"MINIRMAE_THREADS must be a positive integer, came {wish!r}")
-        set_threads(int(wish))
-    assert _chosen is not None  # set_threads has set it
-    return _chosen
+
+    def __init__(self, size: int, work: Callable[[int, Any], T]) -> None:
+        require_positive_int("Team", size=size)
+        if size > 1 and not hasattr(os, "fork"):
+            raise ValueError("Team: this system cannot fork processes; use 1 worker")
+        self.size, self.work = size, work
+        self._pipes: list[tuple[int, int, int]] = []
+        for rank in range(1, size):
+            self._pipes.append(self._fork(rank))
+
+    def run(self, messages: Sequence[Any]) -> list[T]:
+        """Return `[work(rank, messages[rank]) for every rank]`, computed side by side.
+
+        Raises what any of them raised; after that the team is of no more use.
+        """
+        try:
+            for (_, _, to_worker), message in zip(self._pipes, messages[1:], strict=True):
+                _write(to_worker, pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+            with blas.one_thread() if self._pipes else nullcontext():
+                results = [self.work(0, messages[0])]
+            for rank, (_, from_worker, _) in enumerate(self._pipes, 1):
+                reply = _read(from_worker)
+                if reply is None:
+                    raise RuntimeError(f"worker {rank} of {self.size} has died; was memory short?")
+                ok, result = pickle.loads(reply)
+                if not ok:
+                    raise result
+                results.append(result)
+        except BaseException:
+            self.close()
+            raise
+        return results
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """The workers' process numbers."""
+        return tuple(process for process, _, _ in self._pipes)
+
+    def close(self) -> None:
+        """End the workers."""
+        for process, from_worker, to_worker in self._pipes:
+            os.close(to_worker)
+            os.close(from_worker)
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+        self._pipes = []
+
+    def __enter__(self) -> Team[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _fork(self, rank: int) -> tuple[int, int, int]:
+        """Start worker `rank`; return its process, the pipe from it and the pipe to it."""
+        from_main, to_worker = os.pipe()
+        from_worker, to_main = os.pipe()
+        process = os.fork()
+        if process == 0:
+            # A pipe ends only when the last process that could write to it has let go of it.
+            for _, other_from, other_to in [*self._pipes, (0, from_worker, to_worker)]:
+                os.close(other_from)
+                os.close(other_to)
+            status = 1
+            try:
+                self._serve(rank, from_main, to_main)
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(from_main)
+        os.close(to_main)
+        return process, from_worker, to_worker
+
+    def _serve(self, rank: int, from_main: int, to_main: int) -> None:
+        """Work on messages until there are no more."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        blas.set_threads(1)
+        while (text := _read(from_main)) is not None:
+            try:
+                reply = pickle.dumps((True, self.work(rank, pickle.loads(text))))
+            except Exception as error:
+                reply = pickle.dumps((False, error))
+            _write(to_main, reply)
 
 
-def set_threads(count: int) -> None:
-    """Use `count` threads from now on.
-
-    Raises ValueError if it is not an integer of at least 1, or above 1 where BLAS cannot be controlled.
-    """
-    global _chosen
-    require_positive_int("set_threads", count=count)
-    if count > 1 and blas.threads() is None:
-        raise ValueError(
-            "set_threads: NumPy came without its own OpenBLAS, whose threads would fight with these; use 1"
-        )
-    _chosen = count
-    _pool.cache_clear()
+def _write(pipe: int, text: bytes) -> None:
+    text = len(text).to_bytes(8, "little") + text
+    while text:
+        try:
+            text = text[os.write(pipe, text) :]
+        except BrokenPipeError:
+            return  # whoever reads has died, which the next read tells
 
 
-def split(items: Sequence[T]) -> list[Sequence[T]]:
-    """Cut `items` into at most `threads()` neighbouring parts of nearly equal length, none empty."""
-    parts = min(threads(), len(items))
-    ends = [len(items) * i // parts for i in range(parts + 1)] if parts else []
-    return [items[a:b] for a, b in itertools.pairwise(ends)]
+def _read(pipe: int) -> bytes | None:
+    """The next text, or None if there will be none."""
+    length = _read_bytes(pipe, 8)
+    return None if length is None else _read_bytes(pipe, int.from_bytes(length, "little"))
 
 
-def each(function: Callable[[S], T], parts: Sequence[S]) -> list[T]:
-    """Return `[function(part) for part in parts]`, computed side by side.
-
-    Calls from within a part run one after the other, so nothing waits for itself.
-    """
-    if len(parts) <= 1 or getattr(_here, "working", False):
-        return [function(part) for part in parts]
-    with single_threaded_blas():
-        futures = [_pool().submit(_work, function, part) for part in parts[1:]]
-        first = _work(function, parts[0])
-        return [first, *(future.result() for future in futures)]
-
-
-def over(length: int, function: Callable[[slice], None]) -> None:
-    """Call `function` on slices of range(length), each small enough for a core's cache, over all threads."""
-    blocks = [slice(start, start + VECTOR_BLOCK) for start in range(0, length, VECTOR_BLOCK)]
-
-    def work(part: Sequence[slice]) -> None:
-        for block in part:
-            function(block)
-
-    each(work, split(blocks))
-
-
-def matmul(a: Array, b: Array) -> Array:
-    """Matrix product `a @ b` (M, K) x (K, N), its rows or columns, whichever are more, split over the threads.
-
-    The length of the sums is not split, so the bits are nearly always those of `a @ b`; small products are not split.
-    """
-    (M, K), N = a.shape, b.shape[1]
-    if M * K * N < SMALL_PRODUCT or array_module(a) is not np:
-        return a @ b
-    product = np.empty((M, N), dtype=a.dtype)
-
-    def rows(part: Sequence[int]) -> None:
-        np.matmul(a[part[0] : part[-1] + 1], b, out=product[part[0] : part[-1] + 1])
-
-    def columns(part: Sequence[int]) -> None:
-        product[:, part[0] : part[-1] + 1] = a @ b[:, part[0] : part[-1] + 1]
-
-    each(rows if M >= N else columns, split(range(max(M, N))))
-    return product
-
-
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """One BLAS thread for as long as any caller is inside; then as many as there were.
-
-    Worth it around many small products, on which BLAS's own threads mostly wait
-    for each other. Where this module uses one thread, BLAS is left alone.
-    """
-    global _callers, _blas_threads
-    with _lock:
-        if _callers == 0:
-            _blas_threads = blas.threads() or 1
-            if threads() > 1:
-                blas.set_threads(1)
-        _callers += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _callers -= 1
-            if _callers == 0:
-                blas.set_threads(_blas_threads)
-
-
-_chosen: int | None = None
-_here = threading.local()
-_lock = threading.Lock()
-_callers, _blas_threads = 0, 1
-
-
-def _work(function: Callable[[S], T], part: S) -> T:
-    """Call the function, and remember that this thread is inside a part."""
-    _here.working = True
-    try:
-        return function(part)
-    finally:
-        _here.working = False
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(threads(), thread_name_prefix="minirmae")
-
-
-# A forked child inherits the pool's object but not its threads.
-os.register_at_fork(after_in_child=_pool.cache_clear)
+def _read_bytes(pipe: int, count: int) -> bytes | None:
+    text = b""
+    while len(text) < count:
+        piece = os.read(pipe, count - len(text))
+        if not piece:
+            return None
+        text += piece
+    return text

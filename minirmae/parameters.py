@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, DeviceError, array_module, device_of
 
 
 @dataclass
@@ -35,11 +35,12 @@ class Parameter:
     """
 
     def __init__(self, name: str, value: Array, *, trainable: bool = True) -> None:
-        vector, empty = np.ravel(value), np.empty(0, dtype=value.dtype)
+        xp = array_module(value)
+        vector, empty = xp.ravel(value), xp.empty(0, dtype=value.dtype)
         self.name = name
         self.shape: tuple[int, ...] = value.shape
         self.trainable = trainable
-        self._store = Store(vector, np.zeros_like(vector), empty) if trainable else Store(empty, empty, vector)
+        self._store = Store(vector, xp.zeros_like(vector), empty) if trainable else Store(empty, empty, vector)
         self._start = 0
 
     @property
@@ -82,7 +83,7 @@ def gather(parameters: list[Parameter]) -> Store:
 
     Raises:
         TypeError: their dtypes differ.
-        ValueError: one parameter is listed twice.
+        ValueError: one parameter is listed twice, or they are on different devices (DeviceError).
     """
     if len({id(p) for p in parameters}) != len(parameters):
         raise ValueError(
@@ -92,10 +93,17 @@ def gather(parameters: list[Parameter]) -> Store:
     dtypes = {p.value.dtype for p in parameters}
     if len(dtypes) > 1:
         raise TypeError(f"all parameters of a model must share one dtype, came {', '.join(sorted(map(str, dtypes)))}")
+    devices = {device_of(p.value) for p in parameters}
+    if len(devices) > 1:
+        raise DeviceError(
+            f"all parameters of a model must be on one device, came {', '.join(sorted(devices))}; "
+            "move the layers first, with layer.to(device)"
+        )
     dtype = dtypes.pop() if dtypes else np.dtype(np.float32)
+    xp = array_module(parameters[0].value) if parameters else np
     trainable = sum(p.size for p in parameters if p.trainable)
     fixed = sum(p.size for p in parameters if not p.trainable)
-    store = Store(np.empty(trainable, dtype), np.empty(trainable, dtype), np.empty(fixed, dtype))
+    store = Store(xp.empty(trainable, dtype), xp.empty(trainable, dtype), xp.empty(fixed, dtype))
     ends = {True: 0, False: 0}
     for p in parameters:
         p.move(store, ends[p.trainable])

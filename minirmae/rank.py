@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from minirmae.backend import Array, array_module
+from minirmae.backend import Array, array_module, asnumpy
 from minirmae.codes import mean_and_covariance, require_matrix
 from minirmae.validation import require_ndim
 
@@ -90,9 +91,8 @@ def effective_rank(singular_values: ArrayLike) -> float:
     s = s[s > 0]
     if s.size == 0:
         return 0.0
-    xp = array_module(s)
     p = s / s.sum()
-    return float(xp.exp(-(p * xp.log(p)).sum()))
+    return float(np.exp(-(p * np.log(p)).sum()))
 
 
 def stable_rank(singular_values: ArrayLike) -> float:
@@ -152,7 +152,7 @@ def summarize(codes: Array, thresholds: Sequence[float] = THRESHOLDS) -> RankSum
     >>> summary.numerical_ranks[1e-3], round(summary.effective_rank, 9)
     (2, 2.0)
     """
-    eigenvalues = covariance_spectrum(codes)
+    eigenvalues = asnumpy(covariance_spectrum(codes))
     singular_values = eigenvalues**0.5
     return RankSummary(
         samples=codes.shape[0],
@@ -167,14 +167,16 @@ def summarize(codes: Array, thresholds: Sequence[float] = THRESHOLDS) -> RankSum
 
 
 def _relative(where: str, name: str, spectrum: ArrayLike) -> Array:
-    """Check a spectrum and divide it by its largest value, so that no measure can overflow or underflow."""
-    xp = array_module(spectrum)
-    values: Array = xp.asarray(spectrum)
+    """Check a spectrum and divide it by its largest value, so that no measure can overflow or underflow.
+
+    A spectrum is a few numbers and a measure one, so this goes on with NumPy.
+    """
+    values = asnumpy(spectrum)
     if values.dtype.kind not in "fiu":
         raise TypeError(f"{where}: {name} must be real numbers, came {values.dtype}")
     require_ndim(where, name, values, 1, "(values,)")
-    if values.size == 0 or not (xp.isfinite(values) & (values >= 0)).all():
+    if values.size == 0 or not (np.isfinite(values) & (values >= 0)).all():
         raise ValueError(f"{where}: {name} must be finite, at least 0 and not empty, came {values}")
-    values = values.astype(xp.float64)
+    values = values.astype(np.float64)
     largest = values.max()
     return values / largest if largest > 0 else values

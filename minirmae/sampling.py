@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module, asarray, device_of, require_one_device
 from minirmae.codes import mean_and_covariance, require_generator, require_matrix, symmetric_root
 from minirmae.mixture import fit_mixture
 from minirmae.validation import require_int, require_positive_int
@@ -40,7 +40,8 @@ def interpolate(z0: Array, z1: Array, steps: int = 10) -> Array:
             f"{where}: z0 and z1 must have one shape (pairs, latent) and one dtype, "
             f"came {z0.shape} {z0.dtype} and {z1.shape} {z1.dtype}"
         )
-    t = np.linspace(0, 1, steps + 1)[:, None]
+    require_one_device(where, z1=z1, z0=z0)
+    t = array_module(z0).linspace(0, 1, steps + 1)[:, None]
     # The weighted form, not start + (end - start) t, whose rounding misses z0 at t = 1.
     line: Array = start[:, None, :] * (1 - t) + end[:, None, :] * t
     return line.astype(z0.dtype)
@@ -59,7 +60,8 @@ def gaussian(codes: Array, count: int, rng: np.random.Generator) -> Array:
     require_positive_int(where, count=count)
     require_generator(where, rng)
     mean, covariance = mean_and_covariance(where, codes)
-    return (mean + rng.standard_normal((count, len(mean))) @ symmetric_root(covariance)).astype(codes.dtype)
+    noise = asarray(rng.standard_normal((count, len(mean))), device_of(codes))
+    return (mean + noise @ symmetric_root(covariance)).astype(codes.dtype)
 
 
 def mixture(codes: Array, count: int, rng: np.random.Generator, components: int = 4) -> Array:
@@ -96,11 +98,12 @@ def principal_components(codes: Array, k: int) -> PrincipalComponents:
     mean, covariance = mean_and_covariance(where, codes)
     if k > len(mean):
         raise ValueError(f"{where}: k must be at most the latent size {len(mean)}, came {k}")
-    eigenvalues, eigenvectors = np.linalg.eigh(covariance)
+    xp = array_module(codes)
+    eigenvalues, eigenvectors = xp.linalg.eigh(covariance)
     components = eigenvectors.T[::-1][:k]
-    largest = np.argmax(np.abs(components), axis=1)
-    signs = np.where(components[np.arange(k), largest] < 0, -1.0, 1.0)
-    return PrincipalComponents(mean, components * signs[:, None], np.sqrt(np.maximum(eigenvalues[::-1][:k], 0.0)))
+    largest = xp.argmax(xp.abs(components), axis=1)
+    signs = xp.where(components[xp.arange(k), largest] < 0, -1.0, 1.0)
+    return PrincipalComponents(mean, components * signs[:, None], xp.sqrt(xp.maximum(eigenvalues[::-1][:k], 0.0)))
 
 
 def pca_grid(codes: Array, side: int = 10, extent: float = 2.0) -> Array:
@@ -123,5 +126,6 @@ def pca_grid(codes: Array, side: int = 10, extent: float = 2.0) -> Array:
     mean, components, std = principal_components(codes, 2)
     axis = np.linspace(-extent, extent, side)
     across, up = np.meshgrid(axis, axis[::-1])
-    grid: Array = mean + np.stack([across.ravel(), up.ravel()], axis=1) * std @ components
+    steps = asarray(np.stack([across.ravel(), up.ravel()], axis=1), device_of(codes))
+    grid: Array = mean + steps * std @ components
     return grid.astype(codes.dtype)

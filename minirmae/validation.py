@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from minirmae.backend import Array
+import numpy as np
+
+from minirmae.backend import Array, require_one_device
 
 
 def require_float(where: str, **arrays: Array) -> None:
-    """Raise TypeError unless every array is floating or complex and all share one dtype."""
+    """Raise TypeError unless every array is floating or complex and all share one dtype.
+
+    Raises DeviceError (a ValueError) unless all are on one device.
+    """
     first_name, first = next(iter(arrays.items()))
     for name, array in arrays.items():
         if not hasattr(array, "dtype"):
@@ -29,6 +34,8 @@ def require_float(where: str, **arrays: Array) -> None:
                 f"{where}: all arrays must share one dtype, but {first_name} is {first.dtype} "
                 f"and {name} is {array.dtype}; convert one with .astype"
             )
+        if type(array) is not np.ndarray or type(first) is not np.ndarray:
+            require_one_device(where, **{first_name: first, name: array})
 
 
 def require_ndim(where: str, name: str, array: Array, ndim: int, layout: str) -> None:

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from minirmae import parallel
 from minirmae.autoencoders import PRESETS, ModelConfig, build
 from minirmae.benchmark import forward_operations, measure, peak_memory
 from minirmae.commands import main
@@ -21,9 +20,7 @@ def test_operations_of_the_mnist_model():
 
 
 def test_measure_adds_up():
-    before = parallel.threads()
-    timing = measure(ModelConfig("shapes", 4, 1), batch=2, threads=1, repeats=2)
-    assert parallel.threads() == before
+    timing = measure(ModelConfig("shapes", 4, 1), batch=2, workers=1, repeats=2)
     assert timing.images_per_second == pytest.approx(2 / timing.seconds)
     assert {"data", "optimizer", "encoder.0 Conv2d forward", "decoder.9 ConvTranspose2d backward"} <= set(timing.parts)
     assert sum(timing.parts.values()) == pytest.approx(timing.seconds, rel=0.5)
@@ -31,12 +28,12 @@ def test_measure_adds_up():
 
 
 def test_the_command(capsys):
-    arguments = ["bench", "--preset", "shapes", "--batch-size", "2", "--threads", "1", "--repeats", "2"]
+    arguments = ["bench", "--preset", "shapes", "--batch-size", "2", "--workers", "1", "--repeats", "2"]
     assert main([*arguments, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert [t["batch"] for t in result["timings"]] == [2]
     assert result["peak_memory_bytes"] == pytest.approx(peak_memory(), rel=0.2)
     assert main(arguments) == 0
-    assert "where the time goes (batch 2, 1 threads)" in capsys.readouterr().out
+    assert "where the time of one worker goes (batch 2, 1 workers)" in capsys.readouterr().out
     assert main(["bench", "--batch-size", "0"]) == 2
     assert "must be an integer of at least 1, came 0" in capsys.readouterr().err

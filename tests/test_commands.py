@@ -182,6 +182,7 @@ def test_info(capsys):
     assert status == 0
     assert result["packages"]["numpy"] == np.__version__
     assert {"name", "version", "threads"} == set(result["blas"])
+    assert result["cuda"] == "available" or result["cuda"].startswith("device cuda")
 
 
 def test_a_command_without_files_writes_its_result(capsys, tmp_path):

@@ -8,9 +8,8 @@ from naive import convolve, convolve_transposed
 
 from minirmae import ops
 from minirmae.ops.conv_transpose2d import transposed_output_size
-from minirmae.ops.form import output_size
-from minirmae.ops.patches import Patches
-from minirmae.ops.winograd import Winograd, fits
+from minirmae.ops.form import Form, output_size
+from minirmae.ops.patches import blocks
 
 pairs = st.tuples
 
@@ -60,82 +59,47 @@ def test_the_three_primitives_are_one_trilinear_form(geometry, seed):
     assert abs(form - np.vdot(W, ops.correlate_dW(x, y, kernel, stride, padding))) <= 1e-13 * scale
 
 
-def written(adjoint, v, like):
-    """What an adjoint returns, or what it writes over every entry of its second argument."""
-    out = np.full(like.shape, np.nan)
-    try:
-        adjoint(v, out)
-    except TypeError:
-        return adjoint(v)
-    return out
-
-
-def assert_is_a_basis(form, N, rng):
-    """The three transforms have the adjoints they claim, and their products are the trilinear form."""
-    C, O = form.channels, form.outputs
-    x, W = rng.normal(size=(N, *form.size, C)), rng.normal(size=(*form.kernel, C, O))
-    y = rng.normal(size=(N, *form.output_size, O))
-    X, K, Y = form.X(x), form.K(W), form.Y(y)
-    products, rows, depth = form.matrices
-    assert X.shape == (products, N * rows, depth)
-    assert K.shape == (products, depth, O)
-    for forward, adjoint, argument, value in (
-        (form.X, form.X_adjoint, x, X),
-        (form.K, form.K_adjoint, W, K),
-        (form.Y, form.Y_adjoint, y, Y),
-    ):
-        v = rng.normal(size=value.shape)
-        left, right = np.vdot(value, v), np.vdot(argument, written(adjoint, v, argument))
-        assert abs(left - right) <= 1e-13 * (np.linalg.norm(value) * np.linalg.norm(v) + 1e-300), forward
-    expected = convolve(x, W, form.stride, form.padding)
-    np.testing.assert_allclose(written(form.Y_adjoint, X @ K, y), expected, rtol=1e-11, atol=1e-11)
-
-
 @given(geometries(), st.integers(0, 2**32 - 1))
-def test_patches_are_a_basis(geometry, seed):
+def test_gathering_and_folding_are_the_same_map(geometry, seed):
     N, size, (C, O), kernel, stride, padding = geometry
-    assert_is_a_basis(Patches(size, C, kernel, O, stride, padding), N, np.random.default_rng(seed))
+    form = Form(size, C, kernel, O, stride, padding)
+    rng = np.random.default_rng(seed)
+    W, y = rng.normal(size=(*kernel, C, O)), rng.normal(size=(N, *form.output_size, O))
+    results = []
+    for fill in (form._gather, form._fold):
+        x = np.full((N, *size, C), np.nan)
+        fill(x, y, W, np.arange(1.0, C + 1))
+        results.append(x)
+    np.testing.assert_allclose(*results, rtol=1e-12, atol=1e-12)
 
 
-@settings(max_examples=25)
-@given(st.integers(0, 2), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3))
-def test_winograd_is_a_basis(N, t, u, C, O):
-    form = Winograd((4 * t, 4 * u), C, (4, 4), O, (2, 2), (1, 1))
-    assert_is_a_basis(form, N, np.random.default_rng(t * 10 + u))
+@pytest.mark.parametrize("channels", [(32, 64), (256, 128)])
+def test_blocks_of_one_image_give_what_one_block_gives(channels, monkeypatch):
+    """Each image is worked on alone, in float32, and is within rounding of float64 in one piece."""
+    form = Form((8, 12), channels[0], (4, 4), channels[1], (2, 2), (1, 1))
+    rng = np.random.default_rng(0)
+    x, W = rng.normal(size=(5, 8, 12, channels[0])), rng.normal(size=(4, 4, *channels))
+    y = rng.normal(size=(5, *form.output_size, channels[1]))
+
+    def maps(x, W, y):
+        return form.dy(x, W), form.dx(y, W), form.dW(x, y), *form.dy_and_dW(x, W, y)
+
+    expected = maps(x, W, y)
+    monkeypatch.setattr("minirmae.ops.patches.BLOCK", 1)
+    assert len(blocks(5, 1000)) == 5
+    lengths = (16 * channels[0], 4 * channels[1], 5 * 24, 16 * channels[0], 5 * 24)
+    for a, b, length in zip(maps(*(v.astype("f4") for v in (x, W, y))), expected, lengths, strict=True):
+        assert a.dtype == np.float32
+        assert abs(a - b).max() <= 8 * np.finfo(np.float32).eps * np.sqrt(length) * abs(b).max()
 
 
-@pytest.mark.parametrize("N", [1, 3, 9])
-def test_both_bases_agree_block_by_block(N, monkeypatch):
-    """Blocks of one image each; float32 results are within rounding of float64."""
-    monkeypatch.setattr("minirmae.ops.form.BLOCK", 1)
-    geometry = ((16, 20), 16, (4, 4), 24, (2, 2), (1, 1))
-    assert fits(geometry[0], geometry[1], *geometry[2:3], *geometry[4:])
-    fast, plain = Winograd(*geometry), Patches(*geometry)
-    assert sum(map(len, fast._parts(np.empty(9)))) == 9
-    rng = np.random.default_rng(N)
-    x, W, y = (rng.normal(size=s) for s in ((N, 16, 20, 16), (4, 4, 16, 24), (N, 8, 10, 24)))
-    K = {form: form.K(W) for form in (fast, plain)}
-    for result, expected in (
-        (fast.dy(x, K[fast]), plain.dy(x, K[plain])),
-        (fast.dx(y, K[fast]), plain.dx(y, K[plain])),
-        (fast.dW(x, y), plain.dW(x, y)),
-        *zip(fast.dy_and_dW(x, K[fast], y), plain.dy_and_dW(x, K[plain], y), strict=True),
-        *zip(fast.dx_and_dW(y, K[fast], x), plain.dx_and_dW(y, K[plain], x), strict=True),
-    ):
-        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-13 * abs(expected).max() * 16)
-    x32, W32 = x.astype(np.float32), W.astype(np.float32)
-    error = abs(fast.dy(x32, fast.K(W32)) - plain.dy(x, K[plain])).max()
-    assert error <= 4 * np.finfo(np.float32).eps * np.sqrt(256) * abs(plain.dy(x, K[plain])).max()
-
-
-def test_the_papers_large_layers_are_fast_and_its_small_ones_plain():
+def test_the_papers_large_layers_are_gathered_and_its_small_ones_folded():
     layer = {"kernel": (4, 4), "stride": (2, 2), "padding": (1, 1)}
-    assert fits((32, 32), 32, **layer)
-    assert fits((16, 16), 64, **layer)
-    assert not fits((32, 32), 1, **layer)
-    assert not fits((8, 8), 64, **layer)
-    assert not fits((18, 18), 64, **layer)
-    assert not fits((16, 16), 64, **{**layer, "padding": (0, 0)})
+    assert Form((32, 32), 32, outputs=64, **layer).gathers
+    assert Form((16, 16), 64, outputs=128, **layer).gathers
+    assert not Form((8, 8), 64, outputs=128, **layer).gathers
+    assert not Form((32, 32), 8, (3, 3), 8, (2, 2), (1, 1)).gathers
+    assert Form((32, 32), 8, (3, 3), 8, (1, 1), (1, 1)).gathers
 
 
 @settings(max_examples=20)

@@ -33,9 +33,9 @@ def test_no_framework_is_imported_and_optional_packages_only_lazily():
 
 def test_imports_run_one_way():
     below = {
-        "ops": {"backend", "validation", "parallel", "ops"},
+        "ops": {"backend", "validation", "ops"},
         "parallel": {"backend", "blas", "validation"},
-        "layer": {"backend", "parameters"},
+        "layer": {"backend", "parallel", "parameters"},
         "layers": {"backend", "validation", "ops", "initializers", "parameters", "layer"},
         "optimizers": {"backend", "validation", "parallel", "schedules"},
         "rank": {"backend", "validation", "codes"},

@@ -78,7 +78,11 @@ def test_an_integer_is_a_number():
 @pytest.mark.parametrize(
     "change, error, message",
     [
-        (lambda r: r.update(learning_rat=1.0), ValueError, "unknown field learning_rat; known are model, steps"),
+        (
+            lambda r: r.update(learning_rat=1.0),
+            ValueError,
+            "unknown field learning_rat; known are model, objective",
+        ),
         (lambda r: r["model"].update(depth=2), ValueError, "model: unknown field depth"),
         (lambda r: r.pop("model"), ValueError, "model is missing"),
         (lambda r: r["model"].pop("latent"), ValueError, "model: latent is missing"),

@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minirmae import __version__, parallel
+from minirmae import __version__
+from minirmae.backend import using
 from minirmae.files import write_text
 
-COMMANDS = ("demo", "train", "spectrum", "sample", "gradcheck", "theory", "bench", "data", "info")
+COMMANDS = ("demo", "train", "compare", "spectrum", "sample", "gradcheck", "theory", "bench", "data", "info")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     module = _module(args.command)
     try:
-        with parallel.single_threaded_blas():
+        with using(getattr(args, "device", "cpu")):
             outcome = module.run(args)
         if args.out_json is not None:
             write_text(args.out_json, json.dumps(outcome.result, indent=2) + "\n")

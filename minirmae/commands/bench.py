@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 
 from minirmae.autoencoders import PRESETS, ModelConfig
+from minirmae.commands.device import add_device
 from minirmae.commands.outcome import Outcome
 from minirmae.commands.status import StatusLine
 
 HELP = "time a training step, part by part, against this machine's matrix product"
-EXAMPLE = "minirmae bench --preset mnist --batch-size 32 128 --threads 1 2"
+EXAMPLE = "minirmae bench --preset mnist --batch-size 32 128 --workers 1 2"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,38 +19,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--linear-layers", type=int, metavar="L", help="default: the paper's")
     parser.add_argument("--latent", type=int, help="default: the paper's")
     parser.add_argument("--batch-size", type=int, nargs="+", default=[32, 128], help="default: 32 128")
-    parser.add_argument("--threads", type=int, nargs="+", help="Python threads (default: as in training, 1)")
+    parser.add_argument("--workers", type=int, nargs="+", help="processes that share a batch (default: as in training)")
     parser.add_argument("--repeats", type=int, default=15, help="timed steps, of which the median counts (default: 15)")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
+    add_device(parser)
     parser.add_argument("--seed", type=int, default=0, help="of weights and images (default: 0)")
 
 
 def run(args: argparse.Namespace) -> Outcome:
     """Time every setting, and tabulate."""
-    from minirmae import parallel
+    from minirmae.backend import require_device
     from minirmae.benchmark import measure, peak_memory
     from minirmae.commands.info import machine
+    from minirmae.parallel import default_workers
     from minirmae.report import Table
     from minirmae.validation import require_positive_int
 
     require_positive_int("bench", repeats=args.repeats, **{f"batch-size {b}": b for b in args.batch_size})
-    config = ModelConfig.paper(args.preset, args.latent, args.linear_layers)
+    config, device = ModelConfig.paper(args.preset, args.latent, args.linear_layers), require_device(args.device)
     timings = []
+    options = {"repeats": args.repeats, "dtype": args.dtype, "seed": args.seed, "device": device}
     with StatusLine() as status:
-        for threads in args.threads or [parallel.threads()]:
-            for batch in args.batch_size:
-                status.show(f"{args.preset}, batch {batch}, {threads} threads")
-                repeats, dtype, seed = args.repeats, args.dtype, args.seed
-                timings.append(measure(config, batch, threads, repeats=repeats, dtype=dtype, seed=seed))
+        for batch in args.batch_size:
+            for workers in args.workers or [default_workers(batch) if device == "cpu" else 1]:
+                status.show(f"{args.preset}, batch {batch}, {workers} workers")
+                timings.append(measure(config, batch, workers, **options))
     memory = peak_memory()
     rows = [
-        (str(t.batch), str(t.threads), f"{1e3 * t.seconds:.1f}", f"{t.images_per_second:,.0f}", f"{t.gflops:.0f}",
+        (str(t.batch), str(t.workers), f"{1e3 * t.seconds:.1f}", f"{t.images_per_second:,.0f}", f"{t.gflops:.0f}",
          f"{t.peak:.0%}") for t in timings
     ]  # fmt: skip
-    columns = ("batch", "threads", "ms a step", "images/s", "GFLOP/s (plain count)", "of the product rate")
-    parts = [_parts(t.parts, f"batch {t.batch}, {t.threads} threads") for t in timings]
+    columns = ("batch", "workers", "ms a step", "images/s", "GFLOP/s (plain count)", "of the product rate")
+    parts = [_parts(t.parts, f"batch {t.batch}, {t.workers} workers") for t in timings]
     lines = [
-        f"{args.preset}, n = {config.latent}, l = {config.linear_layers}, {args.dtype}: {machine()}",
+        f"{args.preset}, n = {config.latent}, l = {config.linear_layers}, {args.dtype}, {device}: {machine()}",
         Table(columns, rows).text(),
         *parts,
         f"peak memory of this process: {'unknown' if memory is None else f'{memory / 2**20:.0f} MiB'}",
@@ -57,6 +60,7 @@ def run(args: argparse.Namespace) -> Outcome:
     result = {
         "model": vars(config),
         "machine": machine(),
+        "device": device,
         "dtype": args.dtype,
         "timings": [t.to_json() for t in timings],
         "peak_memory_bytes": memory,
@@ -69,4 +73,4 @@ def _parts(parts: dict[str, float], setting: str) -> str:
     total = sum(parts.values())
     shown = sorted((item for item in parts.items() if item[1] >= 0.01 * total), key=lambda item: -item[1])
     rows = [f"  {1e3 * seconds:7.2f} ms  {seconds / total:4.0%}  {name}" for name, seconds in shown]
-    return "\n".join([f"where the time goes ({setting}):", *rows])
+    return "\n".join([f"where the time of one worker goes ({setting}):", *rows])

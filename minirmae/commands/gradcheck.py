@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from minirmae.commands.device import add_device
 from minirmae.commands.outcome import Outcome
 from minirmae.commands.status import StatusLine
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--select", nargs="+", metavar="NAME", help="only these cases (default: all)")
     parser.add_argument("--no-presets", action="store_true", help="leave out the preset models, the largest cases")
     parser.add_argument("--seed", type=int, default=0, help="seed of the points and directions (default: 0)")
+    add_device(parser)
     parser.add_argument("--verbose", action="store_true", help="print every row of every report")
 
 
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace) -> Outcome:
     with StatusLine() as status:
         for number, case in enumerate(cases, start=1):
             status.show(f"{number}/{len(cases)}  {case.name}")
-            reports.append(case.run(args.seed))
+            reports.append(case.run(args.seed, args.device))
     failed = [report for report in reports if not report.passed]
     rows = [(r.name, *(_error(r, rung) for rung in RUNGS), r.verdict) for r in reports]
     table = Table(("worst error of", *RUNGS, "verdict"), rows).text()

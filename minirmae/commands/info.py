@@ -9,11 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from minirmae import __version__, blas, parallel
+from minirmae.backend import DeviceError, require_device
 from minirmae.commands.outcome import Outcome
 
-HELP = "show versions, the array backend, and BLAS with its threads"
+HELP = "show versions, BLAS with its threads, and whether there is a card to compute on"
 EXAMPLE = "minirmae info --json"
-_PACKAGES = ("numpy", "matplotlib", "pillow", "cupy", "pytest", "hypothesis")
+_PACKAGES = ("numpy", "matplotlib", "pillow", "cupy-cuda12x", "cupy-cuda13x", "pytest", "hypothesis")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,21 +28,30 @@ def run(args: argparse.Namespace) -> Outcome:
         "minirmae": __version__,
         "python": platform.python_version(),
         "machine": machine(),
-        "backend": "numpy",
+        "cuda": _cuda(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "blas": library,
-        "threads": parallel.threads(),
+        "cores": parallel.cores(),
     }
     threads = library["threads"] or "unknown"
     lines = [
         f"minirmae    {result['minirmae']}",
         f"python      {result['python']} on {result['machine']}",
-        f"backend     {result['backend']}",
+        f"cuda        {result['cuda']}",
         f"BLAS        {library['name']} {library['version']}, threads: {threads}",
-        f"threads     {result['threads']} of Python (MINIRMAE_THREADS sets them)",
+        f"cores       {result['cores']}",
         *(f"{name:<11} {v or 'not installed'}" for name, v in result["packages"].items()),
     ]
     return Outcome(result, "\n".join(lines))
+
+
+def _cuda() -> str:
+    """Return "available", or why there is no card."""
+    try:
+        require_device("cuda")
+    except DeviceError as error:
+        return str(error)
+    return "available"
 
 
 def machine() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from minirmae.commands.device import add_device
 from minirmae.commands.outcome import Outcome
 
 HELP = "draw reconstructions, interpolations or samples of a trained run"
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--components", type=int, default=4, help="of the mixture (default: 4)")
     parser.add_argument("--images", type=int, default=10_000, help="at most that many evaluation images (10,000)")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of images and of the samples (default: 0)")
+    add_device(parser)
     parser.add_argument("--out", type=Path, help="directory of the pictures (default: figures/ of the run)")
 
 
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from minirmae.training import open_run
 
     opened = open_run(args.run)
-    analysis = analyse(opened, images=args.images)
+    analysis = analyse(opened, images=args.images, device=args.device)
     written = {}
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minirmae.commands.device import add_device
 from minirmae.commands.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the runs and the options."""
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="directory of a run")
     parser.add_argument("--images", type=int, default=10_000, help="at most that many evaluation images (10,000)")
+    add_device(parser)
     parser.add_argument("--out", type=Path, help="the figure's file (default: figures/spectrum.png of the first run)")
 
 
@@ -29,7 +31,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from minirmae.training import open_run
 
     runs = [open_run(directory) for directory in args.runs]
-    analyses = [analyse(run, images=args.images) for run in runs]
+    analyses = [analyse(run, images=args.images, device=args.device) for run in runs]
     labels = unique_labels(analyses)
     path = args.out or runs[0].figure_path("spectrum.png")
     spectra = {text: a.ranks.eigenvalues for text, a in zip(labels, analyses, strict=True)}

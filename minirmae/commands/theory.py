@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from minirmae.commands.device import add_device
 from minirmae.commands.outcome import Outcome
 from minirmae.commands.status import StatusLine
 
@@ -29,12 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--staircase", nargs="+", type=Path, metavar="RUN", help="draw the linear prediction beside these runs' ranks"
     )
+    add_device(parser)
     parser.add_argument("--out", type=Path, default=Path("figures"), help="directory of the figures (default: figures)")
 
 
 def run(args: argparse.Namespace) -> Outcome:
     """Check, tabulate and draw; exit status 1 if a comparison failed."""
     from minirmae.theory import registry
+    from minirmae.theory.device import simulations_on
     from minirmae.theory.table import table
 
     if args.list:
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> Outcome:
         return Outcome({"results": names}, "\n".join(f"{name:<{width}}  {title}" for name, title in names.items()))
     if args.staircase:
         return _staircase(args)
-    with StatusLine() as status:
+    with simulations_on(args.device), StatusLine() as status:
 
         def progress(index: int, count: int, entry: Any, result: Any) -> None:
             status.show(f"{index + 1}/{count}  {entry.name}: {entry.title}")

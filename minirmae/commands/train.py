@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from minirmae.autoencoders import PRESETS, VARIANTS, ModelConfig
+from minirmae.commands.device import add_device
 from minirmae.commands.outcome import Outcome
 from minirmae.objectives.registry import NAMES, recipe
+from minirmae.parallel import default_workers
 from minirmae.training.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
 
-HELP = "train an autoencoder, or go on with a run"
+HELP = "train an autoencoder or a classifier, or go on with a run"
 EXAMPLE = (
     "minirmae train --preset shapes --linear-layers 4 --steps 2000 --out runs/shapes-4\n"
     "  minirmae train --preset mnist --data mnist --epochs 1\n"
@@ -37,6 +39,7 @@ _OPTIONS = (
     ("--warmup", "warmup", int, "steps that the schedule cosine rises (default: 0)"),
     ("--final-learning-rate", "final_learning_rate", float, "where the schedule cosine ends (default: 0)"),
     ("--dtype", "dtype", DTYPES, "default: float32"),
+    ("--workers", "workers", int, "processes that share each batch (default: the cores, if the objective allows)"),
     ("--seed", "seed", int, "of weights, order and generated images (default: 0)"),
     ("--log-every", "log_every", int, "steps between losses in the history (default: 50)"),
     ("--evaluate-every", "evaluate_every", int, "steps between evaluations (default: 500)"),
@@ -64,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", dest="settings", action="append", metavar="NAME=VALUE", help="a setting of the objective; repeatable"
     )
     parser.add_argument("--crop", help='centre crop of an image folder in pixels, or "none" (default: 148)')
+    add_device(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", type=Path, help="directory of the run (default: runs/PRESET-lL-seedS)")
     where.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run; --steps or --epochs extend it")
@@ -79,16 +83,18 @@ def run(args: argparse.Namespace) -> Outcome:
         model = config.model
         kind = f"l{model.linear_layers}" if config.objective == "plain" else config.objective
         directory = args.out or Path("runs") / f"{model.preset}-{kind}-seed{config.seed}"
-        finished = train(config, directory, progress=Progress(str(directory)))
+        finished = train(config, directory, progress=Progress(str(directory)), device=args.device)
     else:
-        finished = train(_extended(args), args.resume, resume=True, progress=Progress(str(args.resume)))
+        progress = Progress(str(args.resume))
+        finished = train(_extended(args), args.resume, resume=True, progress=progress, device=args.device)
     last = finished.history("evaluation")[-1]
     result = {"run": str(finished.directory), "model": label(finished), "evaluation": last}
-    text = (
-        f"{label(finished)} in {finished.directory}: step {last['step']}, evaluation loss {last['loss']:.5f}, "
-        f"rank {last['numerical_ranks']['0.001']} of {finished.config.model.latent} at 1e-3\n"
-        f"next: minirmae spectrum {finished.directory}"
-    )
+    text = f"{label(finished)} in {finished.directory}: step {last['step']}, evaluation loss {last['loss']:.5f}, "
+    if "accuracy" in last:
+        text += f"accuracy {last['accuracy']:.2%} of {last['samples']} images"
+    else:
+        ranks = f"rank {last['numerical_ranks']['0.001']} of {finished.config.model.latent} at 1e-3"
+        text += f"{ranks}\nnext: minirmae spectrum {finished.directory}"
     return Outcome(result, text)
 
 
@@ -105,6 +111,8 @@ def _configuration(args: argparse.Namespace) -> TrainingConfig:
         fields["data"] = preset
     if args.crop is not None:
         fields["crop"] = _crop(args.crop)
+    if "workers" not in fields and chosen.per_image and args.device == "cpu":
+        fields["workers"] = default_workers(fields.get("batch_size", TrainingConfig.batch_size))
     steps = 2000 if args.steps is None and args.epochs is None else args.steps
     return TrainingConfig(model=model, steps=steps, epochs=args.epochs, **fields)
 

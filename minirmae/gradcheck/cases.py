@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from minirmae import layers, ops
+from minirmae import layers, ops, pooling_layers
 from minirmae.autoencoders import PRESETS as AUTOENCODERS
 from minirmae.autoencoders import VARIANTS, ModelConfig, build
-from minirmae.backend import Array
+from minirmae.backend import Array, asarray, device_of
 from minirmae.gradcheck.suite import Case, adjoint_case, model_case, op_case
 
 STRIDE, PADDING, EXTRA = (2, 3), (1, 2), (1, 0)
@@ -41,6 +41,11 @@ def _correlate_dx(dy: Array, W: Array) -> Array:
 
 def _correlate_dW(dy: Array, x: Array) -> Array:
     return ops.correlate_dW(x, dy, KERNEL[:2], **GEOMETRY)
+
+
+def _beside(x: Array, constant: Array) -> Array:
+    """A constant on the device of x."""
+    return asarray(constant, device_of(x))
 
 
 def _empty(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -85,6 +90,11 @@ OPS: list[Case] = [
     adjoint_case("correlate", _correlate, _correlate_dx, IMAGE, KERNEL),
     adjoint_case("correlate_dx", _correlate_dx, _correlate, OUTPUT, KERNEL),
     adjoint_case("correlate_dW", _correlate_dW, lambda W, x: _correlate(x, W), OUTPUT, IMAGE),
+    op_case("avg_pool2d", "avg_pool2d", lambda x: ops.avg_pool2d(x, (2, 3)), IMAGE, linear=True),
+    op_case("avg_pool2d, overlapping", "avg_pool2d", lambda x: ops.avg_pool2d(x, (3, 4), (2, 3)), IMAGE, linear=True),
+    op_case("max_pool2d", "max_pool2d", lambda x: ops.max_pool2d(x, (2, 3)), IMAGE),
+    op_case("max_pool2d, overlapping", "max_pool2d", lambda x: ops.max_pool2d(x, (3, 4), (2, 3)), IMAGE),
+    op_case("max_pool2d, empty batch", "max_pool2d", lambda x: ops.max_pool2d(x, 2), _empty(IMAGE)),
     op_case("relu", "relu", ops.relu, (3, 4)),
     op_case("leaky_relu", "leaky_relu", lambda x: ops.leaky_relu(x, 0.2), (3, 4)),
     op_case("sigmoid", "sigmoid", ops.sigmoid, (3, 4)),
@@ -92,23 +102,23 @@ OPS: list[Case] = [
     op_case("flatten", "flatten", ops.flatten, (3, 4, 2), linear=True),
     op_case("flatten, empty batch", "flatten", ops.flatten, (0, 4, 2), linear=True),
     op_case("reshape", "reshape", lambda x: ops.reshape(x, (2, 4)), (3, 4, 2), linear=True),
-    op_case("dropout", "dropout", lambda x: ops.dropout(x, KEEP, 0.3), (3, 4), linear=True),
+    op_case("dropout", "dropout", lambda x: ops.dropout(x, _beside(x, KEEP), 0.3), (3, 4), linear=True),
     op_case(
         "mean_squared_error",
         "mean_squared_error",
-        lambda prediction: ops.mean_squared_error(prediction, TARGET.astype(prediction.dtype)),
+        lambda prediction: ops.mean_squared_error(prediction, _beside(prediction, TARGET.astype(prediction.dtype))),
         (3, 4),
     ),
     op_case(
         "binary_cross_entropy_with_logits",
         "binary_cross_entropy_with_logits",
-        lambda logits: ops.binary_cross_entropy_with_logits(logits, TARGET.astype(logits.dtype)),
+        lambda logits: ops.binary_cross_entropy_with_logits(logits, _beside(logits, TARGET.astype(logits.dtype))),
         (3, 4),
     ),
     op_case(
         "softmax_cross_entropy",
         "softmax_cross_entropy",
-        lambda logits: ops.softmax_cross_entropy(logits, LABELS),
+        lambda logits: ops.softmax_cross_entropy(logits, _beside(logits, LABELS)),
         (3, 4),
     ),
 ]
@@ -143,6 +153,8 @@ LAYERS: list[Case] = [
         OUTPUT,
         linear=True,
     ),
+    model_case("AvgPool2d", "AvgPool2d", lambda rng: pooling_layers.AvgPool2d((2, 3)), IMAGE, linear=True),
+    model_case("MaxPool2d", "MaxPool2d", lambda rng: pooling_layers.MaxPool2d((3, 2), (2, 3)), IMAGE),
     model_case("ReLU", "ReLU", lambda rng: layers.ReLU(), (3, 4)),
     model_case("LeakyReLU", "LeakyReLU", lambda rng: layers.LeakyReLU(), (3, 4)),
     model_case("Sigmoid", "Sigmoid", lambda rng: layers.Sigmoid(), (3, 4)),

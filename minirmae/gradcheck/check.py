@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, require_device
 from minirmae.gradcheck import adjoint, derivative, hygiene, precision, second_order
 from minirmae.gradcheck.report import Report, Row, guarded
 from minirmae.gradcheck.subject import Function, Subject, argument_names
@@ -34,6 +34,7 @@ def check(
     per_argument: bool | None = None,
     reduction_length: int | None = None,
     returns_view: bool = False,
+    device: str = "cpu",
 ) -> Report:
     """Check the hand-written gradient of `function` at `arrays`.
 
@@ -53,13 +54,14 @@ def check(
             a million numbers. If the joint row fails they follow anyway.
         reduction_length: longest sum in the function, for the float32 bound.
         returns_view: whether `y` may share memory with an argument.
+        device: another device, such as "cuda", whose results the rung "float32" compares too.
 
     Returns:
         A report; `print` it, ask it for `.passed`, or `.require()` it.
 
     Raises:
         TypeError: an argument does not hold real floating numbers.
-        ValueError: no argument, or unknown names. Whatever the function raises
+        ValueError: no argument, unknown names, or a device that cannot be used. Whatever the function raises
             when called at `arrays` is passed on.
 
     >>> def square(x):
@@ -77,7 +79,7 @@ def check(
     if len(names) != len(arrays):
         raise ValueError(f"{name}: there are {len(names)} names for {len(arrays)} arrays; give one each")
     points = tuple(as_float64(name, n, a) for n, a in zip(names, arrays, strict=True))
-    subject = Subject(name, function, names, points, seed)
+    subject = Subject(name, function, names, points, seed, require_device(device))
     return climb(subject, linear, rungs, per_argument, reduction_length, returns_view)
 
 

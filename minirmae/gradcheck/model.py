@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, device_of, require_device
 from minirmae.gradcheck.check import RUNGS, as_float64, climb
 from minirmae.gradcheck.hygiene import TOLERANCE
 from minirmae.gradcheck.report import Report, Row, guarded, measured
@@ -40,6 +40,8 @@ class Model(Protocol):
 
     def astype(self, dtype: Any) -> Model: ...
 
+    def to(self, device: str) -> Model: ...
+
 
 def check_model(
     model: Model,
@@ -53,6 +55,7 @@ def check_model(
     per_argument: bool | None = None,
     reduction_length: int | None = None,
     returns_view: bool = False,
+    device: str = "cpu",
 ) -> Report:
     """Check the gradients of a layer or model with respect to its input and every trainable parameter.
 
@@ -79,7 +82,7 @@ def check_model(
     x = as_float64(name, "x", x)
     names, function = model_function(model, rng_seed)
     values = (np.asarray(p.value, dtype=np.float64) for _, p in _trainable(model))
-    subject = Subject(name, function, ("x", *names), (x, *values), seed)
+    subject = Subject(name, function, ("x", *names), (x, *values), seed, require_device(device))
     report = climb(subject, linear, rungs, per_argument, reduction_length, returns_view)
     if "hygiene" not in rungs or len(report.rows) == 1:
         return report
@@ -90,11 +93,13 @@ def check_model(
 def model_function(model: Model, rng_seed: int | None = None) -> tuple[tuple[str, ...], Function]:
     """The names of the trainable parameters, and the model as a function `y, backward = f(x, *parameters)`.
 
-    Each forward runs on a copy of the model of its own, in the dtype of `x`.
+    Each forward runs on a copy of the model of its own, in the dtype and on the device of `x`.
     """
 
     def function(x: Array, *parameters: Array) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
         copy = model.astype(x.dtype)
+        if device_of(x) != "cpu":
+            copy = copy.to(device_of(x))
         for (_, parameter), value in zip(_trainable(copy), parameters, strict=True):
             parameter.value[...] = value
         y, backward = copy(x, None if rng_seed is None else np.random.default_rng(rng_seed))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, asarray, asnumpy
 
 Function = Callable[..., tuple[Any, Callable[..., Any]]]
 Direction = Sequence[Array | None]
@@ -26,13 +26,14 @@ Direction = Sequence[Array | None]
 
 @dataclass(frozen=True)
 class Subject:
-    """A function, the float64 point it is checked at, and the names and seed to report."""
+    """A function, the float64 point it is checked at, the names and seed to report, and the device to compare with."""
 
     name: str
     function: Function
     arguments: tuple[str, ...]
     arrays: tuple[Array, ...]
     seed: int
+    device: str = "cpu"
 
     @property
     def jointly(self) -> str:
@@ -51,17 +52,21 @@ class Subject:
         """A standard normal direction over all arguments jointly."""
         return [np.asarray(rng.standard_normal(array.shape)) for array in self.arrays]
 
-    def evaluate(self, arrays: Sequence[Array]) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
-        """Call the function; return its value as an array and its backward as cotangent -> tuple of gradients.
+    def evaluate(
+        self, arrays: Sequence[Array], device: str = "cpu"
+    ) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
+        """Call the function on `device`; return its value and its backward as cotangent -> tuple of gradients.
 
-        The arrays are given away. The cotangent is not: the backward gets a copy.
+        Arrays are taken and returned with the processor. They are given away;
+        the cotangent is not: the backward gets a copy.
         """
-        y, backward = self.function(*arrays)
+        y, backward = self.function(*(asarray(array, device) for array in arrays))
 
         def pull(dy: Array) -> tuple[Array, ...]:
-            return as_tuple(backward(as_cotangent(dy.copy())))
+            gradients = as_tuple(backward(as_cotangent(asarray(dy.copy(), device))))
+            return gradients if device == "cpu" else tuple(map(asnumpy, gradients))
 
-        return np.asarray(y), pull
+        return asnumpy(y), pull
 
 
 def as_tuple(gradients: Any) -> tuple[Any, ...]:

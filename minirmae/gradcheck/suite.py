@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, asarray, asnumpy
 from minirmae.gradcheck.adjoint import dot_test
 from minirmae.gradcheck.check import check
 from minirmae.gradcheck.model import check_model, model_function
@@ -31,34 +31,37 @@ class Case:
     Attributes:
         name: unique in the suite.
         covers: the public name of the op, layer class or preset.
-        run: the report for a seed.
+        run: the report for a seed, and a device to compare with if it is not "cpu".
         point: for a seed, the function and the arrays it is checked at, for
             those who want to sabotage it; None where there is no backward.
     """
 
     name: str
     covers: str
-    run: Callable[[int], Report]
+    run: Callable[..., Report]
     point: Callable[[int], Point] | None = None
 
 
-def run_suite(select: str | Sequence[str] | None = None, seed: int = 0, presets: bool = True) -> list[Report]:
+def run_suite(
+    select: str | Sequence[str] | None = None, seed: int = 0, presets: bool = True, device: str = "cpu"
+) -> list[Report]:
     """Check the library; one report for each case.
 
     Args:
         select: names of cases, or of the ops, layers and presets they cover; None takes all.
         seed: of the points, directions and cotangents.
         presets: whether to include the whole autoencoders, which take most of the time.
+        device: another device, such as "cuda", whose results are compared too.
 
     Raises:
-        ValueError: a selected name is unknown.
+        ValueError: a selected name is unknown, or a device cannot be used.
 
     >>> [report.name for report in run_suite("relu")]
     ['relu']
     >>> all(report.passed for report in run_suite(["linear", "Linear"]))
     True
     """
-    return [case.run(seed) for case in selected(select, presets)]
+    return [case.run(seed, device) for case in selected(select, presets)]
 
 
 def selected(select: str | Sequence[str] | None = None, presets: bool = True) -> list[Case]:
@@ -82,8 +85,8 @@ def op_case(name: str, covers: str, function: Function, *shapes: tuple[int, ...]
         rng = np.random.default_rng(seed)
         return function, tuple(np.asarray(rng.standard_normal(shape)) for shape in shapes)
 
-    def run(seed: int) -> Report:
-        return check(function, *point(seed)[1], seed=seed, name=name, **options)
+    def run(seed: int, device: str = "cpu") -> Report:
+        return check(function, *point(seed)[1], seed=seed, name=name, device=device, **options)
 
     return Case(name, covers, run, point)
 
@@ -97,9 +100,13 @@ def adjoint_case(
 ) -> Case:
     """A case for `dot_test`: two linear maps of their first argument, at a random second one of shape `held`."""
 
-    def run(seed: int) -> Report:
-        other = np.random.default_rng(seed).standard_normal(held)
-        return dot_test(lambda u: forward(u, other), lambda v: adjoint(v, other), np.zeros(x), seed=seed, name=name)
+    def run(seed: int, device: str = "cpu") -> Report:
+        other = asarray(np.random.default_rng(seed).standard_normal(held), device)
+
+        def on_device(linear: Callable[[Array, Array], Array]) -> Callable[[Array], Array]:
+            return lambda u: asnumpy(linear(asarray(u, device), other))
+
+        return dot_test(on_device(forward), on_device(adjoint), np.zeros(x), seed=seed, name=name)
 
     return Case(name, name, run)
 
@@ -124,8 +131,8 @@ def model_case(
         values = (p.value.astype(np.float64) for _, p in model.named_parameters() if p.trainable)
         return model_function(model, rng_seed)[1], (x, *values)
 
-    def run(seed: int) -> Report:
+    def run(seed: int, device: str = "cpu") -> Report:
         model, x = build(seed)
-        return check_model(model, x, seed=seed, rng_seed=rng_seed, name=name, **options)
+        return check_model(model, x, seed=seed, rng_seed=rng_seed, name=name, device=device, **options)
 
     return Case(name, covers, run, point)

@@ -33,4 +33,5 @@ RECIPE = Recipe(
     source="Jing, Zbontar, LeCun 2020 (arXiv 2010.00679)",
     objective=lambda settings: reconstruction,
     linear_layers=None,
+    per_image=True,
 )

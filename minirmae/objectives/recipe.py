@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minirmae.autoencoders import Autoencoder, ModelConfig, build
+from minirmae.classifier import Classifier
 from minirmae.objectives.objective import Objective
 
 Settings = Mapping[str, Any]
@@ -41,6 +42,8 @@ class Recipe:
         settings: every setting with the paper's default.
         choices: the words that a setting may be, by its name.
         linear_layers: l where none is asked for; None is the preset's own number.
+        per_image: whether the loss is a mean over images, perhaps plus terms of the parameters alone, and moves
+            nothing else; then several workers can share a batch.
         training: fields of the training configuration that the paper sets otherwise than IRMAE's.
     """
 
@@ -49,10 +52,11 @@ class Recipe:
     statement: str
     source: str
     objective: Callable[[Settings], Objective]
-    build: Callable[[ModelConfig, Settings, np.random.Generator, Any], Autoencoder] = plain_model
+    build: Callable[[ModelConfig, Settings, np.random.Generator, Any], Autoencoder | Classifier] = plain_model
     settings: Settings = field(default_factory=dict)
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     linear_layers: int | None = 0
+    per_image: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def complete(self, settings: Settings) -> dict[str, Any]:

@@ -9,6 +9,26 @@ from minirmae.validation import require_choice
 
 _FILES = {
     "plain": "plain",
+    "l1": "l1",
+    "l2": "l2",
+    "dropout": "dropout",
+    "denoising": "denoising",
+    "vae": "vae",
+    "vae-irmae": "vae_irmae",
+    "beta-vae": "beta_vae",
+    "beta-vae-capacity": "beta_vae_capacity",
+    "contractive": "contractive",
+    "saturating": "saturating",
+    "rae-l2": "rae_l2",
+    "rae-gp": "rae_gp",
+    "rae-sn": "rae_sn",
+    "irmae-wd": "irmae_wd",
+    "lorae": "lorae",
+    "rrae": "rrae",
+    "overcomplete": "overcomplete",
+    "sparse": "sparse",
+    "vq-vae": "vq_vae",
+    "classify": "classify",
 }
 """Name of the recipe to name of its file; the order is that of tables."""
 

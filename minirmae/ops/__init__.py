@@ -8,9 +8,11 @@ from minirmae.ops.dropout import dropout
 from minirmae.ops.linear import linear
 from minirmae.ops.linear_stack import collapse, linear_stack
 from minirmae.ops.losses import binary_cross_entropy_with_logits, mean_squared_error, softmax_cross_entropy
+from minirmae.ops.pooling import avg_pool2d, max_pool2d
 from minirmae.ops.reshape import flatten, reshape
 
 __all__ = [
+    "avg_pool2d",
     "binary_cross_entropy_with_logits",
     "collapse",
     "conv2d",
@@ -23,6 +25,7 @@ __all__ = [
     "leaky_relu",
     "linear",
     "linear_stack",
+    "max_pool2d",
     "mean_squared_error",
     "relu",
     "reshape",

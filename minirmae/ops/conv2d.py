@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from minirmae.backend import Array
 from minirmae.ops.convolution import image_form
-from minirmae.ops.form import Pair, channel_sum
+from minirmae.ops.form import channel_sum
+from minirmae.ops.patches import Pair
 from minirmae.validation import require_cotangent, require_float, require_shape
 
 
@@ -46,12 +47,11 @@ def conv2d(
     if b is not None:
         require_float("conv2d", x=x, b=b)
         require_shape("conv2d", "b", b, (W.shape[3],))
-    K = form.K(W)
-    y = form.dy(x, K, b)
+    y = form.dy(x, W, b)
 
     def backward(dy: Array) -> tuple[Array, ...]:
         require_cotangent("conv2d backward", dy, y)
-        dx, dW = form.dx_and_dW(dy, K, x)
+        dx, dW = form.dx(dy, W), form.dW(x, dy)
         return (dx, dW) if b is None else (dx, dW, channel_sum(dy))
 
     return y, backward

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from minirmae.backend import Array
 from minirmae.ops.convolution import output_form, pair, require_images
-from minirmae.ops.form import Pair, channel_sum
+from minirmae.ops.form import channel_sum
+from minirmae.ops.patches import Pair
 from minirmae.validation import require_cotangent, require_float, require_shape
 
 
@@ -57,12 +58,11 @@ def conv_transpose2d(
     if b is not None:
         require_float("conv_transpose2d", x=x, b=b)
         require_shape("conv_transpose2d", "b", b, (W.shape[2],))
-    K = form.K(W)
-    y = form.dx(x, K, b)
+    y = form.dx(x, W, b)
 
     def backward(dy: Array) -> tuple[Array, ...]:
         require_cotangent("conv_transpose2d backward", dy, y)
-        dx, dW = form.dy_and_dW(dy, K, x)
+        dx, dW = form.dy_and_dW(dy, W, x)
         return (dx, dW) if b is None else (dx, dW, channel_sum(dy))
 
     return y, backward

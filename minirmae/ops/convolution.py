@@ -4,16 +4,14 @@
     correlate_dx  dT/dx   its input gradient, which is also transposed convolution,
     correlate_dW  dT/dW   its weight gradient,
 
-for the T of `minirmae.ops.form`. The functions here check their arguments and
-choose the basis to compute in.
+for the T of `minirmae.ops.form`. The functions here check their arguments.
 """
 
 from __future__ import annotations
 
 from minirmae.backend import Array
-from minirmae.ops.form import Form, Pair, output_size
-from minirmae.ops.patches import Patches
-from minirmae.ops.winograd import Winograd, fits
+from minirmae.ops.form import Form, output_size
+from minirmae.ops.patches import Pair
 from minirmae.validation import require_float, require_ndim
 
 
@@ -31,16 +29,15 @@ def pair(where: str, name: str, value: int | Pair, minimum: int) -> Pair:
     return pair[0], pair[1]
 
 
-def choose_form(size: Pair, channels: int, kernel: Pair, outputs: int, stride: int | Pair, padding: int | Pair) -> Form:
-    """Return the fastest basis for a geometry; it depends on nothing else, so neither do the results' bits.
+def make_form(size: Pair, channels: int, kernel: Pair, outputs: int, stride: int | Pair, padding: int | Pair) -> Form:
+    """Return the trilinear form of a geometry.
 
     Raises:
         ValueError: stride or padding are not numbers or pairs in range, or the kernel does not fit.
     """
     stride, padding = pair("convolution", "stride", stride, 1), pair("convolution", "padding", padding, 0)
     output_size(size, kernel, stride, padding)
-    basis = Winograd if fits(size, channels, kernel, stride, padding) else Patches
-    return basis(size, channels, kernel, outputs, stride, padding)
+    return Form(size, channels, kernel, outputs, stride, padding)
 
 
 def correlate(x: Array, W: Array, stride: int | Pair = 1, padding: int | Pair = 0) -> Array:
@@ -60,7 +57,7 @@ def correlate(x: Array, W: Array, stride: int | Pair = 1, padding: int | Pair = 
         ValueError: shapes, stride or padding do not fit.
     """
     form = image_form("convolution", x, W, stride, padding)
-    return form.dy(x, form.K(W))
+    return form.dy(x, W)
 
 
 def correlate_dx(y: Array, W: Array, input_size: Pair, stride: int | Pair = 1, padding: int | Pair = 0) -> Array:
@@ -80,7 +77,7 @@ def correlate_dx(y: Array, W: Array, input_size: Pair, stride: int | Pair = 1, p
         ValueError: shapes, stride or padding do not fit.
     """
     form = output_form("convolution", y, W, input_size, stride, padding)
-    return form.dx(y, form.K(W))
+    return form.dx(y, W)
 
 
 def correlate_dW(x: Array, y: Array, kernel_size: Pair, stride: int | Pair = 1, padding: int | Pair = 0) -> Array:
@@ -100,7 +97,7 @@ def correlate_dW(x: Array, y: Array, kernel_size: Pair, stride: int | Pair = 1, 
         ValueError: shapes, stride or padding do not fit.
     """
     require_images("convolution", x=x, y=y)
-    form = choose_form(x.shape[1:3], x.shape[3], kernel_size, y.shape[3], stride, padding)
+    form = make_form(x.shape[1:3], x.shape[3], kernel_size, y.shape[3], stride, padding)
     _require_output("convolution", form, y)
     if x.shape[0] != y.shape[0]:
         raise ValueError(f"convolution: x holds {x.shape[0]} images but the cotangent {y.shape[0]}")
@@ -112,13 +109,13 @@ def image_form(where: str, x: Array, W: Array, stride: int | Pair, padding: int 
     require_images(where, x=x, W=W)
     if x.shape[3] != W.shape[2]:
         raise ValueError(f"{where}: x has {x.shape[3]} channels but the kernel {W.shape} takes {W.shape[2]}")
-    return choose_form(x.shape[1:3], x.shape[3], W.shape[:2], W.shape[3], stride, padding)
+    return make_form(x.shape[1:3], x.shape[3], W.shape[:2], W.shape[3], stride, padding)
 
 
 def output_form(where: str, y: Array, W: Array, input_size: Pair, stride: int | Pair, padding: int | Pair) -> Form:
     """Check outputs y against a kernel W and the size of the input; return the form of their geometry."""
     require_images(where, y=y, W=W)
-    form = choose_form(input_size, W.shape[2], W.shape[:2], W.shape[3], stride, padding)
+    form = make_form(input_size, W.shape[2], W.shape[:2], W.shape[3], stride, padding)
     _require_output(where, form, y)
     return form
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minirmae.backend import Array
+from minirmae.backend import Array, require_one_device
 from minirmae.ops.activations import ArrayBackward
 from minirmae.validation import require_cotangent, require_float, require_shape
 
@@ -29,6 +29,7 @@ def dropout(x: Array, keep: Array, rate: float) -> tuple[Array, ArrayBackward]:
     require_shape("dropout", "keep", keep, x.shape)
     if keep.dtype != bool:
         raise TypeError(f"dropout: keep must be boolean, came {keep.dtype}")
+    require_one_device("dropout", x=x, keep=keep)
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate must be in [0, 1), came {rate!r}")
     scale = float(1 / (1 - rate))

@@ -1,36 +1,32 @@
-"""The trilinear form of convolution, in a basis where it is a few matrix products.
+"""The trilinear form of convolution, and its three partial derivatives as matrix products.
 
     T(x, W, y) = sum x[n, i SH + k - PH, j SW + l - PW, c] W[k, l, c, o] y[n, i, j, o]
 
-is linear in each argument. A basis for it is three linear maps to stacks of
-matrices with
+is linear in each argument. Its derivatives in y, x and W are the convolution,
+the transposed convolution and the gradient of the kernel. With X the matrix of
+the windows of x (`patches.windows`), y and W as matrices,
 
-    T(x, W, y) = sum_p < X_p(x) K_p(W), Y_p(y) >.
+    dT/dy = X W,    dT/dW = X' y,    dT/dx = fold(y W').
 
-With the adjoints of the three maps its three partial derivatives follow:
+Folding adds overlapping windows. Where it costs little arithmetic, dT/dx is
+gathered instead: each SH x SW block of pixels of x depends on a window of y of
+ceil(KH / SH) x ceil(KW / SW), so it is a convolution of y with stride 1 whose
+outputs are whole blocks (Shi et al. 2016, section 2, run backwards).
 
-    dT/dy = Y'(X K),    dT/dx = X'(Y K'),    dT/dW = K'(X' Y).
-
-There are two bases: `patches` (one product, any geometry) and `winograd` (nine
-products of a sixteenth of the multiplications each, for the geometry of the
-paper's large layers). A batch is worked on a few images at a time, so that the
-matrices stay in a core's cache; the order of the blocks, and so of every sum,
-is fixed.
+The order of all sums is fixed by the shapes, so results repeat bit for bit.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from minirmae.backend import Array, array_module
-from minirmae.parallel import each, split
+from minirmae.ops.patches import Pair, blocks, fold, windows
 
-Pair = tuple[int, int]
-
-BLOCK = 1 << 19
-"""Entries of X that are worked on at a time: 2 MB in float32."""
+GATHER_LIMIT = 1.3
+"""Gathering is chosen up to this many times the multiplications of folding: blocks at the border are wasted."""
 
 
 def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
@@ -52,8 +48,8 @@ def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
 
 
 @dataclass(frozen=True)
-class Form(ABC):
-    """A basis for the trilinear form of one geometry.
+class Form:
+    """The trilinear form of one geometry.
 
     Attributes:
         size: (H, W) of the images x.
@@ -76,134 +72,138 @@ class Form(ABC):
         return output_size(self.size, self.kernel, self.stride, self.padding)
 
     @property
-    @abstractmethod
-    def matrices(self) -> tuple[int, int, int]:
-        """(products, rows for one image, depth) of X."""
+    def gathers(self) -> bool:
+        """Whether `dx` gathers; a function of the geometry alone."""
+        blocks = math.prod(self._blocks) * math.prod(self._reach) * math.prod(self.stride)
+        return blocks <= GATHER_LIMIT * math.prod(self.output_size) * math.prod(self.kernel)
 
-    @abstractmethod
-    def X(self, x: Array) -> Array:
-        """Images (N, H, W, C) to matrices (products, N rows, depth)."""
-
-    @abstractmethod
-    def X_adjoint(self, X: Array, out: Array) -> None:
-        """Matrices (products, N rows, depth) to images, written into `out`."""
-
-    @abstractmethod
-    def K(self, W: Array) -> Array:
-        """Kernel (KH, KW, C, O) to matrices (products, depth, O)."""
-
-    @abstractmethod
-    def K_adjoint(self, K: Array) -> Array:
-        """Matrices (products, depth, O) to a kernel."""
-
-    @abstractmethod
-    def Y(self, y: Array) -> Array:
-        """Outputs (N, OH, OW, O) to matrices (products, N rows, O)."""
-
-    @abstractmethod
-    def Y_adjoint(self, Y: Array, out: Array) -> None:
-        """Matrices (products, N rows, O) to outputs, written into `out`."""
-
-    def dy(self, x: Array, K: Array, b: Array | None = None) -> Array:
-        """dT/dy, the convolution, at the images x and the transformed kernel K; plus a bias b (O,)."""
-        y = self._empty_outputs(x)
-
-        def work(blocks: Sequence[slice]) -> None:
-            for block in blocks:
-                self.Y_adjoint(self.X(x[block]) @ K, y[block])
-                if b is not None:
-                    y[block] += b
-
-        each(work, self._parts(x))
+    def dy(self, x: Array, W: Array, b: Array | None = None) -> Array:
+        """dT/dy, the convolution, of images x (N, H, W, C) with a kernel; plus a bias b (O,)."""
+        y = self._empty(x, self.output_size, self.outputs)
+        matrix = W.reshape(-1, self.outputs)
+        for images, X in self._windows(x):
+            self._product(X, matrix, y[images], b)
         return y
 
-    def dx(self, y: Array, K: Array, b: Array | None = None) -> Array:
-        """dT/dx, the transposed convolution, at the outputs y and the transformed kernel K; plus a bias b (C,)."""
-        x = self._empty_images(y)
+    def dW(self, x: Array, y: Array) -> Array:
+        """dT/dW, the kernel's gradient, at images x and outputs y."""
+        return self._kernel(x, (X.T @ y[images].reshape(-1, self.outputs) for images, X in self._windows(x)))
 
-        def work(blocks: Sequence[slice]) -> None:
-            for block in blocks:
-                self.X_adjoint(self.Y(y[block]) @ K.swapaxes(1, 2), x[block])
-                if b is not None:
-                    x[block] += b
+    def dy_and_dW(self, x: Array, W: Array, y: Array) -> tuple[Array, Array]:
+        """dT/dy at (x, W) and dT/dW at (x, y), from the same windows of x."""
+        dy = self._empty(x, self.output_size, self.outputs)
+        matrix = W.reshape(-1, self.outputs)
 
-        each(work, self._parts(y))
+        def products() -> Iterator[Array]:
+            for images, X in self._windows(x):
+                self._product(X, matrix, dy[images], None)
+                yield X.T @ y[images].reshape(-1, self.outputs)
+
+        return dy, self._kernel(x, products())
+
+    def dx(self, y: Array, W: Array, b: Array | None = None) -> Array:
+        """dT/dx, the transposed convolution, of outputs y (N, OH, OW, O) with a kernel; plus a bias b (C,)."""
+        x = self._empty(y, self.size, self.channels)
+        (self._gather if self.gathers else self._fold)(x, y, W, b)
         return x
 
-    def dW(self, x: Array, y: Array) -> Array:
-        """dT/dW at the images x and the outputs y."""
+    def _gather(self, x: Array, y: Array, W: Array, b: Array | None) -> None:
+        """Fill x block by block: blocks of SH x SW pixels from windows of y, the rows of a block one by one."""
+        (R, Q), (SH, SW), (TH, TW), (H, width) = self._blocks, self.stride, self._reach, self.size
+        C, (PH, PW) = self.channels, self.padding
+        matrices = self._block_kernels(W)
+        bias, add = None if b is None else array_module(b).tile(b, width), array_module(x).add
+        # Block r of the padded image covers its rows r SH to r SH + SH - 1; the first to reach x is PH // SH.
+        offset = PH // SH - (TH - 1), PW // SW - (TW - 1)
+        columns = slice(PW % SW * C, (PW % SW + width) * C)
+        for images, Y in windows(y, self._blocks, self._reach, (1, 1), offset):
+            for row in range(len(matrices)):
+                lines = multiply(Y, matrices[row].T).reshape(-1, R, Q * SW * C)
+                first = (row - PH) % SH
+                count = max(0, -(-(H - first) // SH))
+                block = (first + PH) // SH - PH // SH
+                target = x[images, first::SH].reshape(len(lines), count, width * C)
+                source = lines[:, block : block + count, columns]
+                if bias is None:
+                    target[...] = source
+                else:
+                    add(source, bias, out=target)
 
-        def work(blocks: Sequence[slice]) -> Array:
-            return sum_in_place(self.X(x[block]).swapaxes(1, 2) @ self.Y(y[block]) for block in blocks)
+    def _fold(self, x: Array, y: Array, W: Array, b: Array | None) -> None:
+        """Fill x with the sums of windows."""
+        matrix = W.reshape(-1, self.outputs).T
+        for images in blocks(len(y), math.prod(self.output_size) * matrix.shape[1]):
+            X = y[images].reshape(-1, self.outputs) @ matrix
+            fold(X, self.output_size, self.kernel, self.stride, self.padding, x[images])
+            if b is not None:
+                _add_bias(x[images], b)
 
-        return self._kernel(x, each(work, self._parts(x)))
+    def _block_kernels(self, W: Array) -> Array:
+        """For each row of a block of x the kernel as a matrix (SW C, TH TW O), to multiply windows of y from the right.
 
-    def dy_and_dW(self, x: Array, K: Array, y: Array) -> tuple[Array, Array]:
-        """dT/dy at (x, K) and dT/dW at (x, y): what both need of x is made once."""
-        dy = self._empty_outputs(x)
+        Transposed, because that keeps the kernel's last axis in place, and so is a copy in long runs.
+        """
+        (KH, KW), (SH, SW), (TH, TW) = self.kernel, self.stride, self._reach
+        whole = W
+        if (TH * SH, TW * SW) != (KH, KW):
+            whole = array_module(W).zeros((TH * SH, TW * SW, self.channels, self.outputs), dtype=W.dtype)
+            whole[:KH, :KW] = W
+        parts = whole.reshape(TH, SH, TW, SW, self.channels, self.outputs)[::-1, :, ::-1]
+        return parts.transpose(1, 3, 4, 0, 2, 5).reshape(SH, SW * self.channels, TH * TW * self.outputs)
 
-        def work(blocks: Sequence[slice]) -> Array:
-            return sum_in_place(product(block) for block in blocks)
+    def _kernel(self, like: Array, products: Iterator[Array]) -> Array:
+        """The kernel that is the sum of `products`, in their order; zero if there are none."""
+        total = next(products, None)
+        if total is None:
+            total = array_module(like).zeros((math.prod(self.kernel) * self.channels, self.outputs), dtype=like.dtype)
+        for product in products:
+            total += product
+        return total.reshape(*self.kernel, self.channels, self.outputs)
 
-        def product(block: slice) -> Array:
-            X = self.X(x[block])
-            self.Y_adjoint(X @ K, dy[block])
-            return X.swapaxes(1, 2) @ self.Y(y[block])
+    @property
+    def _reach(self) -> Pair:
+        """Outputs that a block of SH x SW pixels depends on, (height, width)."""
+        return -(-self.kernel[0] // self.stride[0]), -(-self.kernel[1] // self.stride[1])
 
-        dW = self._kernel(x, each(work, self._parts(x)))
-        return dy, dW
+    @property
+    def _blocks(self) -> Pair:
+        """Blocks of SH x SW pixels of the padded image that reach into x, (rows, columns)."""
+        ends = zip(self.size, self.stride, self.padding, strict=True)
+        rows, columns = (-(-(p + n) // s) - p // s for n, s, p in ends)
+        return rows, columns
 
-    def dx_and_dW(self, y: Array, K: Array, x: Array) -> tuple[Array, Array]:
-        """dT/dx at (y, K) and dT/dW at (x, y): what both need of y is made once."""
-        dx = self._empty_images(y)
+    def _windows(self, x: Array) -> Iterator[tuple[slice, Array]]:
+        """Windows of the padded images x."""
+        PH, PW = self.padding
+        return windows(x, self.output_size, self.kernel, self.stride, (-PH, -PW))
 
-        def work(blocks: Sequence[slice]) -> Array:
-            return sum_in_place(product(block) for block in blocks)
+    def _product(self, rows: Array, matrix: Array, out: Array, b: Array | None) -> None:
+        """Write `rows @ matrix + b` into the contiguous images `out`."""
+        multiply(rows, matrix, out.reshape(-1, matrix.shape[1]))
+        if b is not None:
+            _add_bias(out, b)
 
-        def product(block: slice) -> Array:
-            Y = self.Y(y[block])
-            self.X_adjoint(Y @ K.swapaxes(1, 2), dx[block])
-            return self.X(x[block]).swapaxes(1, 2) @ Y
-
-        dW = self._kernel(y, each(work, self._parts(y)))
-        return dx, dW
-
-    def _parts(self, batch: Array) -> list[list[slice]]:
-        """For each thread its slices of the batch: equal shares, cut into equal blocks of at most `BLOCK` entries."""
-        products, rows, depth = self.matrices
-        parts = []
-        for share in split(range(len(batch))):
-            blocks = -(-len(share) * products * rows * depth // BLOCK)
-            step = -(-len(share) // blocks)
-            parts.append([slice(i, min(i + step, share[-1] + 1)) for i in range(share[0], share[-1] + 1, step)])
-        return parts
-
-    def _kernel(self, like: Array, parts: Sequence[Array]) -> Array:
-        """The kernel of the sum of what the threads found, in their order; zero for an empty batch."""
-        products, _, depth = self.matrices
-        empty = array_module(like).zeros((products, depth, self.outputs), dtype=like.dtype)
-        return self.K_adjoint(sum_in_place(parts) if parts else empty)
-
-    def _empty_images(self, like: Array) -> Array:
-        return array_module(like).empty((len(like), *self.size, self.channels), dtype=like.dtype)
-
-    def _empty_outputs(self, like: Array) -> Array:
-        return array_module(like).empty((len(like), *self.output_size, self.outputs), dtype=like.dtype)
+    def _empty(self, like: Array, size: Pair, channels: int) -> Array:
+        return array_module(like).empty((len(like), *size, channels), dtype=like.dtype)
 
 
 def channel_sum(images: Array) -> Array:
     """Sum of images (N, H, W, C) over everything but the channels: the gradient of a bias."""
-    if len(images) == 0:
-        return images.sum(axis=(0, 1, 2))
-    return sum_in_place(
-        each(lambda part: images[part[0] : part[-1] + 1].sum(axis=(0, 1, 2)), split(range(len(images))))
-    )
+    # A product with ones is several times faster than a sum along the slow axes.
+    pixels = images.reshape(-1, images.shape[3])
+    return array_module(images).ones(len(pixels), dtype=images.dtype) @ pixels
 
 
-def sum_in_place(arrays: Iterable[Array]) -> Array:
-    """Sum of at least one array, in their order, in the memory of the first."""
-    arrays = iter(arrays)
-    total = next(arrays)
-    for array in arrays:
-        total += array
-    return total
+def multiply(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Matrix product `a @ b`, written into `out` if that is given."""
+    xp = array_module(a)
+    # BLAS is slow at what is no sum at all.
+    product: Array = xp.multiply(a, b, out=out) if a.shape[1] == 1 else xp.matmul(a, b, out=out)
+    return product
+
+
+def _add_bias(images: Array, b: Array) -> None:
+    """Add b (C,) to every pixel of the contiguous images (N, H, W, C), a row of pixels at a time."""
+    N, H, W, C = images.shape
+    rows = images.reshape(N * H, W * C)
+    rows += array_module(b).tile(b, W)

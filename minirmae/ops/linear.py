@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minirmae.backend import Array
-from minirmae.parallel import matmul
 from minirmae.validation import require_cotangent, require_float, require_ndim, require_shape
 
 
@@ -48,13 +47,13 @@ def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, Callable[
         require_float("linear", x=x, W=W, b=b)
         require_shape("linear", "b", b, (W.shape[1],))
 
-    y = matmul(x, W)
+    y = x @ W
     if b is not None:
         y += b
 
     def backward(dy: Array) -> tuple[Array, ...]:
         require_cotangent("linear backward", dy, y)
-        dx, dW = matmul(dy, W.T), matmul(x.T, dy)
+        dx, dW = dy @ W.T, x.T @ dy
         return (dx, dW) if b is None else (dx, dW, dy.sum(axis=0))
 
     return y, backward

@@ -40,8 +40,8 @@ def linear_stack(x: Array, W: Array) -> tuple[Array, Callable[[Array], tuple[Arr
             f"linear_stack: x has {x.shape[1]} columns, so W must be (layers, n, n) with that n; came {W.shape}"
         )
     inputs = [x]
-    for factor in W:
-        inputs.append(inputs[-1] @ factor)
+    for i in range(len(W)):
+        inputs.append(inputs[-1] @ W[i])
     y = inputs.pop()
     if y is x:
         y = x.copy()
@@ -61,6 +61,6 @@ def collapse(W: Array) -> Array:
     """Return the one (n, n) matrix `W_1 W_2 ... W_l` that does what the stack `W` (l, n, n) does."""
     require_ndim("collapse", "W", W, 3, "(layers, n, n)")
     product = array_module(W).eye(W.shape[1], dtype=W.dtype)
-    for factor in W:
-        product = product @ factor
+    for i in range(len(W)):
+        product = product @ W[i]
     return product

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minirmae.backend import Array, array_module
+import numpy as np
+
+from minirmae.backend import Array, array_module, require_one_device
 from minirmae.validation import require_cotangent, require_float, require_ndim, require_shape
 
 LossBackward = Callable[..., Array]
@@ -84,6 +86,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, LossBack
     Raises:
         TypeError: logits are not floating or labels not integers.
         ValueError: shapes do not fit, the batch is empty or a label is outside [0, K).
+            On a card, which is not waited for, such a label makes the loss NaN.
 
     With `p = softmax(z)`, computed after subtracting each row's largest
     logit, the derivative is `(p - onehot(label)) / N`.
@@ -96,14 +99,19 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, LossBack
         raise TypeError(f"softmax_cross_entropy: labels must be integers, came {labels.dtype}")
     if N == 0:
         raise ValueError("softmax_cross_entropy: the batch is empty, so there is no mean")
-    if not ((labels >= 0) & (labels < K)).all():
-        raise ValueError(f"softmax_cross_entropy: labels must lie in [0, {K}), came {labels.min()} to {labels.max()}")
+    require_one_device("softmax_cross_entropy", logits=logits, labels=labels)
     xp = array_module(logits)
-    rows = xp.arange(N)
+    valid = ((labels >= 0) & (labels < K)).all()
+    if xp is np and not valid:
+        raise ValueError(f"softmax_cross_entropy: labels must lie in [0, {K}), came {labels.min()} to {labels.max()}")
+    # Indices out of range wrap on a card without a word; here they wrap by decision, and show in the loss.
+    rows, labels = xp.arange(N), labels % K
     shifted = logits - logits.real.max(axis=1, keepdims=True)
     weights = xp.exp(shifted)
     total = weights.sum(axis=1)
     loss = (xp.log(total) - shifted[rows, labels]).mean()
+    if xp is not np:
+        loss = xp.where(valid, loss, xp.nan).astype(logits.dtype)
 
     def backward(dloss: Any = 1.0) -> Array:
         _require_scalar("softmax_cross_entropy backward", dloss, loss)

@@ -1,68 +1,82 @@
-"""The plain basis of the trilinear form: one product, with the matrix of patches.
+"""Windows of images as the rows of a matrix, a few images at a time, and the way back.
 
-The rows of X hold the KH x KW x C window of the padded image under one output
-pixel (Chellapilla, Puri, Simard 2006), the kernel is a matrix of as many rows,
-and the outputs are a matrix as they are. The adjoint of taking patches adds
-every window back to where it was read.
+A convolution is a product with the matrix of its windows (Chellapilla, Puri,
+Simard 2006). That matrix is many times larger than the images, so it is made
+for a few of them, used while it is in a core's cache, and made again for the
+next few in the same memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from minirmae.backend import Array, array_module
-from minirmae.ops.form import Form
+
+Pair = tuple[int, int]
+
+BLOCK = 1 << 18
+"""Entries of the matrix that are made at a time: 1 MB in float32."""
 
 
-class Patches(Form):
-    """One product (rows = OH OW, depth = KH KW C), for every geometry."""
+def blocks(images: int, entries: int) -> list[slice]:
+    """Cut a batch into slices of as many images as make at most `BLOCK` entries, `entries` each, and at least one."""
+    block = max(1, BLOCK // max(1, entries))
+    return [slice(start, min(start + block, images)) for start in range(0, images, block)]
 
-    @property
-    def matrices(self) -> tuple[int, int, int]:
-        OH, OW = self.output_size
-        return 1, OH * OW, self.kernel[0] * self.kernel[1] * self.channels
 
-    def X(self, x: Array) -> Array:
-        (OH, OW), (KH, KW), (SH, SW) = self.output_size, self.kernel, self.stride
-        x = self._padded(x)
-        n, h, w, c = x.strides
-        windows = array_module(x).lib.stride_tricks.as_strided(
-            x,
-            shape=(len(x), OH, OW, KH, KW, self.channels),
-            strides=(n, h * SH, w * SW, h, w, c),
-        )
-        return windows.reshape(1, len(x) * OH * OW, KH * KW * self.channels)
+def windows(x: Array, grid: Pair, kernel: Pair, stride: Pair, offset: Pair) -> Iterator[tuple[slice, Array]]:
+    """Yield slices of the batch, in order, and the matrix of their windows, which holds until the next is asked for.
 
-    def X_adjoint(self, X: Array, out: Array) -> None:
-        (H, W), (OH, OW), (KH, KW) = self.size, self.output_size, self.kernel
-        (SH, SW), (PH, PW) = self.stride, self.padding
-        # Columns that do not overlap, SW of them, are added at once: they lie side by side in window and image.
-        side = SW if KW % SW == 0 else 1
-        step = SW // side
-        width = -(-(W + 2 * PW) // side) * side
-        N = len(out)
-        windows = X.reshape(N, OH, OW, KH, KW // side, side * self.channels)
-        padded = array_module(X).zeros((N, H + 2 * PH, width // side, side * self.channels), dtype=X.dtype)
-        for k in range(KH):
-            for l in range(KW // side):
-                padded[:, k : k + SH * OH : SH, l : l + step * OW : step] += windows[:, :, :, k, l]
-        out[...] = padded.reshape(N, H + 2 * PH, width, self.channels)[:, PH : PH + H, PW : PW + W]
+    Args:
+        x: images, shape (N, H, W, C).
+        grid: number of windows in a column and in a row.
+        kernel: (height, width) of a window.
+        stride: steps from one window to the next.
+        offset: where in x the first window begins; what lies outside x counts as zero.
 
-    def K(self, W: Array) -> Array:
-        return W.reshape(1, -1, self.outputs)
+    Yields:
+        (images, matrix), the matrix of shape (images * grid, KH KW C).
+    """
+    (N, H, W, C), (R, Q), (KH, KW), (SH, SW), (top, left) = x.shape, grid, kernel, stride, offset
+    xp = array_module(x)
+    if kernel == stride == (1, 1) and offset == (0, 0) and grid == (H, W):
+        yield slice(0, N), x.reshape(N * R * Q, C)
+        return
+    parts = blocks(N, R * Q * KH * KW * C)
+    block = parts[0].stop if parts else 0
+    height, width = (R - 1) * SH + KH, (Q - 1) * SW + KW
+    frame = xp.zeros((block, height, width, C), dtype=x.dtype)
+    rows, columns = _overlap(height, top, H), _overlap(width, left, W)
+    matrix = xp.empty((block, R, Q, KH, KW * C), dtype=x.dtype)
+    n, h, w, c = frame.strides
+    view = xp.lib.stride_tricks.as_strided(frame, shape=matrix.shape, strides=(n, h * SH, w * SW, h, c))
+    for images in parts:
+        count = images.stop - images.start
+        frame[:count, rows[0], columns[0]] = x[images, rows[1], columns[1]]
+        matrix[:count] = view[:count]
+        yield images, matrix[:count].reshape(count * R * Q, KH * KW * C)
 
-    def K_adjoint(self, K: Array) -> Array:
-        return K.reshape(*self.kernel, self.channels, self.outputs)
 
-    def Y(self, y: Array) -> Array:
-        return y.reshape(1, -1, self.outputs)
+def fold(matrix: Array, grid: Pair, kernel: Pair, stride: Pair, padding: Pair, out: Array) -> None:
+    """Write into images `out` (N, H, W, C) the sum of windows, the rows of `matrix`, each where it was read.
 
-    def Y_adjoint(self, Y: Array, out: Array) -> None:
-        out[...] = Y.reshape(out.shape)
+    The adjoint of taking `windows` at offset `-padding`.
+    """
+    (N, H, W, C), (R, Q), (KH, KW), (SH, SW), (PH, PW) = out.shape, grid, kernel, stride, padding
+    # Columns that do not overlap, SW of them, are added at once: they lie side by side in window and image.
+    side = SW if KW % SW == 0 else 1
+    step = SW // side
+    width = -(-(W + 2 * PW) // side) * side
+    parts = matrix.reshape(N, R, Q, KH, KW // side, side * C)
+    padded = array_module(matrix).zeros((N, H + 2 * PH, width // side, side * C), dtype=matrix.dtype)
+    for k in range(KH):
+        for l in range(KW // side):
+            padded[:, k : k + SH * R : SH, l : l + step * Q : step] += parts[:, :, :, k, l]
+    out[...] = padded.reshape(N, H + 2 * PH, width, C)[:, PH : PH + H, PW : PW + W]
 
-    def _padded(self, x: Array) -> Array:
-        """The images with a frame of zeros; themselves if there is none."""
-        (H, W), (PH, PW) = self.size, self.padding
-        if not (PH or PW):
-            return x
-        padded = array_module(x).zeros((len(x), H + 2 * PH, W + 2 * PW, self.channels), dtype=x.dtype)
-        padded[:, PH : PH + H, PW : PW + W] = x
-        return padded
+
+def _overlap(length: int, offset: int, size: int) -> tuple[slice, slice]:
+    """Where a frame of `length` that begins at `offset` of an axis of `size` overlaps it: in the frame, in the axis."""
+    first, last = max(0, offset), min(size, offset + length)
+    last = max(first, last)
+    return slice(first - offset, last - offset), slice(first, last)

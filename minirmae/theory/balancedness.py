@@ -23,11 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module, asarray, asnumpy, device_of
 from minirmae.layers import Layer, Sequential
 from minirmae.objectives import Objective
 from minirmae.optimizers import SGD, Adam, Momentum, Optimizer
 from minirmae.theory import figures
+from minirmae.theory.device import resident
 from minirmae.theory.drift import (
     adam_imbalance,
     decayed_imbalance,
@@ -114,8 +115,11 @@ def _check_flows(model: Sequential, x: Array, y: Array, details: dict[str, Any])
     """Conservation for two losses, decay under weight decay, and the heavy ball in continuous time."""
     times, target = np.linspace(0, 3, 31), y.T @ x / len(x)
 
+    constants = resident(target)
+
     def log_cosh(W: Array) -> tuple[float, Array]:
-        return float(np.log(np.cosh(W - target)).sum()), np.tanh(W - target)
+        xp, (goal,) = array_module(W), constants(W)
+        return xp.log(xp.cosh(W - goal)).sum().item(), xp.tanh(W - goal)
 
     def flow(objective: Objective, x: Array, mu: float) -> Array:
         return _imbalances(model, gradient_flow(model, objective, x, times, decay=mu).values)
@@ -161,11 +165,11 @@ def _check_steps(
 
     def minibatch(model: Layer, x: Array, _: np.random.Generator | None = None) -> tuple[Array, Callable[[], None]]:
         rows = rng.choice(len(x), 4, replace=False)
-        loss, backward = regression(y[rows])(model, x[rows], None)
+        loss, backward = regression(y[rows])(model, x[asarray(rows, device_of(x))], None)
 
         def recorded() -> None:
             backward()
-            gradients.append(model.grads.copy())
+            gradients.append(asnumpy(model.grads.copy()))
 
         return loss, recorded
 

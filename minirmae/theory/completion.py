@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module
+from minirmae.theory.device import resident
 from minirmae.theory.networks import EndToEndLoss
 from minirmae.validation import require_positive_int
 
@@ -26,9 +27,12 @@ class CompletionProblem:
     def loss(self) -> EndToEndLoss:
         """Return `W -> (L, G)`, `L = |W - matrix|^2 / 2` over the observed entries, and `G = W - matrix` there."""
 
+        constants = resident(self.observed, self.matrix)
+
         def loss(W: Array) -> tuple[float, Array]:
-            G = np.where(self.observed, W - self.matrix, 0.0)
-            return float((G * G).sum() / 2), G
+            observed, matrix = constants(W)
+            G = array_module(W).where(observed, W - matrix, 0.0)
+            return (G * G).sum().item() / 2, G
 
         return loss
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minirmae.backend import Array, array_module
+from minirmae.backend import Array, array_module, asarray, asnumpy
 from minirmae.layers import Layer
 from minirmae.objectives import Objective
 from minirmae.optimizers import Optimizer
+from minirmae.theory.device import simulation_device
 from minirmae.theory.integrator import ATOL, RTOL, integrate
 from minirmae.validation import require_positive_int
 
@@ -61,18 +62,19 @@ def gradient_flow(
     state, which makes the energy identity `L(t) + integral = L(0)` a
     certificate of the run. Raises what `integrate` and the objective raise.
     """
-    moving = model.astype(model.dtype)
-    xp = array_module(moving.values)
+    moving = model.astype(model.dtype).to(simulation_device(model.device))
+    x, xp = asarray(x, moving.device), array_module(moving.values)
 
     def loss_and_gradient(values: Array) -> tuple[float, Array]:
         moving.values[...] = values
         moving.grads[...] = 0
         loss, backward = objective(moving, x, None)
         backward()
+        value = float(asnumpy(loss))
         if decay:
-            loss = loss + decay / 2 * (values @ values)
+            value += decay / 2 * (values @ values).item()
             moving.grads[...] += decay * values
-        return float(loss), moving.grads
+        return value, moving.grads
 
     def field(t: float, state: Array) -> Array:
         _, gradient = loss_and_gradient(state[:-1])
@@ -81,12 +83,12 @@ def gradient_flow(
         slope[-1] = gradient @ gradient
         return slope
 
-    start = xp.append(model.values, 0.0).astype(model.dtype)
+    start = xp.append(moving.values, 0.0).astype(model.dtype)
     solution = integrate(field, start, times, rtol=rtol, atol=atol, max_steps=max_steps)
-    values, dissipated = solution.states[:, :-1], solution.states[:, -1]
-    losses = xp.array([loss_and_gradient(row)[0] for row in values])
-    defect = float(abs(losses + dissipated - losses[0]).max())
-    return Path(solution.times, values, losses, defect)
+    losses = np.array([loss_and_gradient(solution.states[i, :-1])[0] for i in range(len(solution.states))])
+    states = asnumpy(solution.states)
+    defect = float(abs(losses + states[:, -1] - losses[0]).max())
+    return Path(solution.times, states[:, :-1], losses, defect)
 
 
 def train(model: Layer, objective: Objective, x: Array, optimizer: Optimizer, steps: int, every: int = 1) -> Path:
@@ -100,16 +102,22 @@ def train(model: Layer, objective: Objective, x: Array, optimizer: Optimizer, st
     Raises ValueError if `steps` or `every` is not a positive integer, or what the objective raises.
     """
     require_positive_int("train", steps=steps, every=every)
+    device = simulation_device(model.device)
+    moving = model if device == model.device else model.to(device)
+    optimizer.to(device)
+    x = asarray(x, device)
     times, values, losses = [], [], []
     for step in range(steps + 1):
-        model.grads[...] = 0
-        loss, backward = objective(model, x, None)
+        moving.grads[...] = 0
+        loss, backward = objective(moving, x, None)
         if step % every == 0 or step == steps:
             times.append(step)
-            values.append(model.values.copy())
-            losses.append(float(loss))
+            values.append(asnumpy(moving.values.copy()))
+            losses.append(float(asnumpy(loss)))
         if step < steps:
             backward()
-            optimizer.step(model.values, model.grads)
-    xp = array_module(model.values)
-    return Path(np.array(times, dtype=float), xp.stack(values), np.array(losses))
+            optimizer.step(moving.values, moving.grads)
+    if moving is not model:
+        model.values[...] = asarray(moving.values, model.device)
+        optimizer.to(model.device)
+    return Path(np.array(times, dtype=float), np.stack(values), np.array(losses))

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, array_module
+from minirmae.backend import Array, array_module, asnumpy
 from minirmae.validation import require_float, require_ndim
 
 Field = Callable[[float, Array], Array]
@@ -151,13 +151,13 @@ def certified(
     """
     coarse = integrate(field, start, times, rtol=rtol, atol=atol)
     fine = integrate(field, start, times, rtol=rtol / 100, atol=atol / 100)
-    return fine, float(abs(coarse.states - fine.states).max())
+    return fine, float(asnumpy(abs(coarse.states - fine.states).max()))
 
 
 def _norm(error: Array, rtol: float, atol: float, size: Array, xp: Any) -> float:
     """Root mean square of `error` in units of the tolerance; infinite if it is not a number."""
     scaled = error / (atol + rtol * size)
-    norm = float(xp.sqrt((scaled * scaled).mean()))
+    norm = float(asnumpy(xp.sqrt((scaled * scaled).mean())))
     return norm if norm == norm else np.inf
 
 

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module
 from minirmae.layers import Layer
 from minirmae.ops import binary_cross_entropy_with_logits
 from minirmae.optimizers import SGD
@@ -180,7 +180,7 @@ def logistic_descent(Z: Array, rate: float, steps: int, every: int = 1) -> Array
 
     def objective(model: Layer, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Callable[[], None]]:
         logits, model_backward = model(x, rng)
-        loss, loss_backward = binary_cross_entropy_with_logits(logits, np.ones_like(logits))
+        loss, loss_backward = binary_cross_entropy_with_logits(logits, array_module(logits).ones_like(logits))
 
         def backward() -> None:
             model_backward(loss_backward(float(len(x))))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module
+from minirmae.theory.device import resident
 from minirmae.theory.networks import EndToEndLoss
 
 
@@ -16,8 +17,11 @@ def log_cosh_loss(target: Array) -> EndToEndLoss:
     (999.307, [[-1.0]])
     """
 
+    constants = resident(target)
+
     def loss(W: Array) -> tuple[float, Array]:
-        error = W - target
-        return float((np.logaddexp(error, -error) - np.log(2)).sum()), np.tanh(error)
+        xp, (goal,) = array_module(W), constants(W)
+        error = W - goal
+        return (xp.logaddexp(error, -error) - np.log(2)).sum().item(), xp.tanh(error)
 
     return loss

@@ -30,8 +30,9 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module
 from minirmae.theory import figures
+from minirmae.theory.device import resident
 from minirmae.theory.dynamics import Path, gradient_flow
 from minirmae.theory.entropic import EntropicLimit, entropic_limit, entropic_point, smallest_sum_bound
 from minirmae.theory.initial import orthonormal_columns
@@ -80,9 +81,12 @@ def common_eigenvectors(measurements: Array) -> tuple[Array, Array]:
 def sensing_loss(measurements: Array, y: Array) -> EndToEndLoss:
     """Return `X -> (L, G)`, `L = sum_k (<A_k, X> - y_k)^2 / 2`, for measurements (m, n, n) and y (m,)."""
 
+    constants = resident(measurements, y)
+
     def loss(X: Array) -> tuple[float, Array]:
-        residual = np.einsum("kab,ab->k", measurements, X) - y
-        return float(residual @ residual / 2), np.einsum("k,kab->ab", residual, measurements)
+        xp, (A, values) = array_module(X), constants(X)
+        residual = xp.einsum("kab,ab->k", A, X) - values
+        return (residual @ residual).item() / 2, xp.einsum("k,kab->ab", residual, A)
 
     return loss
 

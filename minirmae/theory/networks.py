@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, asarray, device_of
 from minirmae.layers import Layer, Linear, Sequential
 from minirmae.objectives import Objective
 from minirmae.ops import mean_squared_error
+from minirmae.theory.device import resident
 from minirmae.validation import require_float, require_ndim
 
 EndToEndLoss = Callable[[Array], tuple[float, Array]]
@@ -102,9 +103,12 @@ def quadratic_loss(covariance: Array, correlation: Array, target_power: float = 
     `L = tr(W Sxx W^T)/2 - tr(Syx^T W) + tr(Syy)/2` and `G = W Sxx - Syx`.
     """
 
+    moments = resident(covariance, correlation)
+
     def loss(W: Array) -> tuple[float, Array]:
-        G = W @ covariance - correlation
-        return float(((G - correlation) * W).sum() + target_power) / 2, G
+        Sxx, Syx = moments(W)
+        G = W @ Sxx - Syx
+        return (((G - Syx) * W).sum().item() + target_power) / 2, G
 
     return loss
 
@@ -123,7 +127,7 @@ def end_to_end(loss: EndToEndLoss) -> Objective:
         def backward() -> None:
             model_backward(G.T)
 
-        return np.asarray(value), backward
+        return asarray(value, device_of(y)), backward
 
     return objective
 
@@ -134,9 +138,11 @@ def regression(target: Array) -> Objective:
     It is `ops.mean_squared_error`, the mean over samples and outputs, times outputs/2.
     """
 
+    constants = resident(target)
+
     def objective(model: Layer, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Callable[[], None]]:
         y, model_backward = model(x, rng)
-        loss, loss_backward = mean_squared_error(y, target)
+        loss, loss_backward = mean_squared_error(y, *constants(y))
         factor = target.shape[1] / 2
 
         def backward() -> None:

@@ -17,12 +17,13 @@ from minirmae.training.build import (
 )
 from minirmae.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from minirmae.training.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
-from minirmae.training.evaluation import Evaluation, evaluate
+from minirmae.training.evaluation import ClassifierEvaluation, Evaluation, evaluate, evaluate_classifier
 from minirmae.training.history import HistoryError
 from minirmae.training.interrupt import TrainingInterrupted
-from minirmae.training.loop import NonFiniteLoss, Step, fit, noise_generator, training_steps
+from minirmae.training.loop import Step, fit, noise_generator, training_steps
 from minirmae.training.progress import Progress
 from minirmae.training.run import Run, RunError, open_run
+from minirmae.training.step import NonFiniteLoss, TrainingStep
 from minirmae.training.trainer import train
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "SCHEDULES",
     "Checkpoint",
     "CheckpointError",
+    "ClassifierEvaluation",
     "Evaluation",
     "HistoryError",
     "NonFiniteLoss",
@@ -40,7 +42,9 @@ __all__ = [
     "Step",
     "TrainingConfig",
     "TrainingInterrupted",
+    "TrainingStep",
     "evaluate",
+    "evaluate_classifier",
     "evaluation_data",
     "fit",
     "load_checkpoint",

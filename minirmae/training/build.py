@@ -13,7 +13,8 @@ from collections.abc import Callable
 import numpy as np
 
 from minirmae.autoencoders import PRESETS, Autoencoder
-from minirmae.data import Dataset, Subset, open_dataset, steps_per_epoch
+from minirmae.classifier import Classifier
+from minirmae.data import Dataset, Labelled, Subset, open_dataset, steps_per_epoch
 from minirmae.objectives.objective import Objective
 from minirmae.objectives.registry import recipe
 from minirmae.optimizers import SGD, Adam, AdamW, Momentum, Optimizer
@@ -23,8 +24,8 @@ from minirmae.training.config import TrainingConfig
 _WEIGHT_STREAM = 5
 
 
-def make_model(config: TrainingConfig) -> Autoencoder:
-    """Return the autoencoder with its initial weights."""
+def make_model(config: TrainingConfig) -> Autoencoder | Classifier:
+    """Return the model with its initial weights; raises ValueError if the objective's recipe refuses it."""
     rng = np.random.default_rng([_WEIGHT_STREAM, config.seed])
     return recipe(config.objective).build(config.model, config.settings, rng, np.dtype(config.dtype))
 
@@ -80,6 +81,14 @@ def spread(dataset: Dataset, count: int) -> Dataset:
     if len(dataset) <= count:
         return dataset
     return Subset(dataset, np.arange(count) * len(dataset) // count)
+
+
+def batches_for(model: Autoencoder | Classifier, dataset: Dataset) -> Dataset:
+    """Return `dataset` as the model's objective takes its batches: images, or with their labels for a classifier.
+
+    Raises `DataError` if a classifier's labels are missing or do not fit.
+    """
+    return Labelled(dataset, model.classes) if isinstance(model, Classifier) else dataset
 
 
 def require_fit(config: TrainingConfig, dataset: Dataset, minimum: int) -> None:

@@ -1,7 +1,8 @@
 """A training's state in one file: what is needed to go on as if it had never stopped.
 
 The file is a .npz of plain arrays: the flat vectors, and a JSON text `header`
-that says what they are.
+that says what they are. It knows no device: what was saved from one is loaded
+into a model on any other.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, asarray, asnumpy
 from minirmae.layers import Layer
 from minirmae.optimizers import Optimizer
 from minirmae.training.archive import CheckpointError, read_arrays, write_arrays
-from minirmae.training.loop import NonFiniteLoss
+from minirmae.training.step import NonFiniteLoss
 
 FORMAT = "minirmae checkpoint"
 VERSION = 1
@@ -48,7 +49,7 @@ class Checkpoint:
     source: str = "checkpoint"
 
     def restore(self, model: Layer, optimizer: Optimizer | None = None, rng: np.random.Generator | None = None) -> None:
-        """Put the state into `model`, and into `optimizer` and `rng` if given.
+        """Put the state into `model`, on the device that it is on, and into `optimizer` and `rng` if given.
 
         Raises CheckpointError, before the model is changed, if it has other
         parameters or another dtype, or the optimiser or generator is of another kind.
@@ -57,12 +58,13 @@ class Checkpoint:
         try:
             if optimizer is not None:
                 optimizer.load_state_dict(self.optimizer)
+                optimizer.to(model.device)
             if rng is not None:
                 rng.bit_generator.state = self.generator
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointError(f"{self.source}: {error}") from error
-        model.values[...] = self.values
-        model.fixed[...] = self.fixed
+        model.values[...] = asarray(self.values, model.device)
+        model.fixed[...] = asarray(self.fixed, model.device)
 
     def _require_same(self, expected: list[tuple[str, tuple[int, ...], str]], dtype: np.dtype[Any]) -> None:
         """Raise CheckpointError unless the model's parameters and dtype are those of the file."""
@@ -104,8 +106,10 @@ def save_checkpoint(
         NonFiniteLoss: a parameter is not finite; what was at `path` is kept.
         OSError: the file cannot be written; what was at `path` is kept.
     """
-    if not np.isfinite(model.values).all():
-        name = next(name for name, p in model.named_parameters() if p.trainable and not np.isfinite(p.value).all())
+    values = asnumpy(model.values)
+    if not np.isfinite(values).all():
+        parameters = ((name, asnumpy(p.value)) for name, p in model.named_parameters() if p.trainable)
+        name = next(name for name, value in parameters if not np.isfinite(value).all())
         raise NonFiniteLoss(
             f"{path}: step {optimizer.steps} is not saved, because parameter {name} is not finite. "
             "Lower the learning rate."
@@ -119,8 +123,8 @@ def save_checkpoint(
         "generator": rng.bit_generator.state,
         "extra": extra or {},
     }
-    arrays: dict[str, Array] = {"header": np.array(json.dumps(header)), "values": model.values, "fixed": model.fixed}
-    arrays |= {_OPTIMIZER + name: vector for name, vector in state.items()}
+    arrays = {"header": np.array(json.dumps(header)), "values": values, "fixed": asnumpy(model.fixed)}
+    arrays |= {_OPTIMIZER + name: asnumpy(vector) for name, vector in state.items()}
     write_arrays(path, arrays)
 
 

@@ -28,7 +28,7 @@ _BELONGS_TO = {
     "warmup": ("schedule", "cosine"),
     "final_learning_rate": ("schedule", "cosine"),
 }
-_COUNTS = ("steps", "epochs", "training_images", "crop", "batch_size", "decay_every")
+_COUNTS = ("steps", "epochs", "training_images", "crop", "batch_size", "decay_every", "workers")
 _INTERVALS = ("log_every", "evaluate_every", "checkpoint_every")
 _WHERE = "training configuration"
 
@@ -56,6 +56,7 @@ class TrainingConfig:
             `decay_every` steps); "cosine" (linear rise over `warmup` steps, None is 0, then down
             to `final_learning_rate`, None is 0).
         dtype: "float32" or "float64".
+        workers: processes that share each batch; their number decides the order of sums, and so the last bits.
         seed: of the weights, the order of the images, dropout and the shapes data.
         log_every, evaluate_every, checkpoint_every: in steps.
 
@@ -89,6 +90,7 @@ class TrainingConfig:
     warmup: int | None = None
     final_learning_rate: float | None = None
     dtype: str = "float32"
+    workers: int = 1
     seed: int = 0
     log_every: int = 50
     evaluate_every: int = 500
@@ -102,6 +104,11 @@ class TrainingConfig:
         require_choice(_WHERE, "optimizer", self.optimizer, OPTIMIZERS)
         require_choice(_WHERE, "schedule", self.schedule, SCHEDULES)
         require_choice(_WHERE, "dtype", self.dtype, DTYPES)
+        if self.workers != 1 and not recipe(self.objective).per_image:
+            raise ValueError(
+                f"{_WHERE}: the objective {self.objective} looks at a batch as a whole, so workers must be 1, "
+                f"came {self.workers}"
+            )
         if (self.steps is None) == (self.epochs is None):
             raise ValueError(
                 f"{_WHERE}: exactly one of steps and epochs must be given, came {self.steps} and {self.epochs}"

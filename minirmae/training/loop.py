@@ -8,25 +8,20 @@ a restored optimiser goes on where the other one stopped.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 
 from minirmae.backend import Array
-from minirmae.data import Dataset, batches, steps_per_epoch
+from minirmae.data import Dataset, batches, steps_per_epoch, to_device
 from minirmae.layers import Layer
-from minirmae.objectives import Objective, Update, reconstruction
+from minirmae.objectives import Objective, reconstruction
 from minirmae.optimizers import Optimizer
-from minirmae.parallel import single_threaded_blas
+from minirmae.training.step import TrainingStep
 from minirmae.validation import require_int
 
 _NOISE_STREAM = 6
-
-
-class NonFiniteLoss(ValueError):
-    """A training has diverged: a loss, a gradient or a parameter is infinite or not a number."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +60,12 @@ def training_steps(
     seed: int = 0,
     objective: Objective = reconstruction,
     rng: np.random.Generator | None = None,
-) -> Iterator[Step]:
+    workers: int = 1,
+) -> Generator[Step]:
     """Train `model` for `steps` more steps, and yield after each one.
 
     Args:
-        model: changed in place; batches have its dtype.
+        model: changed in place; batches have its dtype, and are moved to its device.
         dataset: images of the shape that the model takes.
         optimizer: its count of steps says where in the order of images to begin.
         steps: how many to take.
@@ -77,6 +73,7 @@ def training_steps(
         seed: of the order of the images.
         objective: what to minimise.
         rng: noise for the model (dropout); None makes one from `seed`.
+        workers: processes that share each batch; more than 1 asks that the objective is a mean over images.
 
     Raises:
         NonFiniteLoss: before the update, so that the parameters stay good.
@@ -86,20 +83,17 @@ def training_steps(
     rng = noise_generator(seed) if rng is None else rng
     per_epoch = steps_per_epoch(len(dataset), batch_size)
     end = optimizer.steps + steps
-    while optimizer.steps < end:
-        epoch, done = divmod(optimizer.steps, per_epoch)
-        for indices in batches(len(dataset), batch_size, seed=seed, epoch=epoch, start=done):
-            rate = optimizer.learning_rate
-            rate = float(rate(optimizer.steps) if callable(rate) else rate)
-            x = dataset.batch(indices, model.dtype)
-            loss, update = _gradient(model, x, objective, rng, optimizer.steps + 1, rate)
-            optimizer.step(model.values, model.grads)
-            if update is not None:
-                update()
-            number = optimizer.steps
-            yield Step(number, epoch, number % per_epoch == 0, len(x), loss, rate)
-            if number >= end:
-                return
+    with TrainingStep(model, objective, optimizer, workers) as take:
+        while optimizer.steps < end:
+            epoch, done = divmod(optimizer.steps, per_epoch)
+            for indices in batches(len(dataset), batch_size, seed=seed, epoch=epoch, start=done):
+                rate = optimizer.current_rate()
+                x = to_device(dataset.batch(indices, model.dtype), model.device)
+                loss = take(x, rng)
+                number = optimizer.steps
+                yield Step(number, epoch, number % per_epoch == 0, len(x), loss, rate)
+                if number >= end:
+                    return
 
 
 def fit(
@@ -112,6 +106,7 @@ def fit(
     seed: int = 0,
     objective: Objective = reconstruction,
     rng: np.random.Generator | None = None,
+    workers: int = 1,
 ) -> Array:
     """Train `model` for `steps` more steps and return the loss of each, float64 (steps,).
 
@@ -127,31 +122,6 @@ def fit(
     >>> bool(losses[-1] < losses[0] / 4)
     True
     """
-    options = {"batch_size": batch_size, "seed": seed}
+    options = {"batch_size": batch_size, "seed": seed, "workers": workers}
     taken = training_steps(model, dataset, optimizer, steps=steps, objective=objective, rng=rng, **options)
     return np.array([step.loss for step in taken], dtype=np.float64)
-
-
-def _gradient(
-    model: Layer, x: Array, objective: Objective, rng: np.random.Generator, number: int, rate: float
-) -> tuple[float, Update | None]:
-    """Put the gradient at the batch `x` into `model.grads`; return the loss and what is to be done after the update."""
-    # Overflow is looked for in the result; NumPy's warnings on the way would only hide the message.
-    with np.errstate(over="ignore", invalid="ignore"), single_threaded_blas():
-        scalar, backward = objective(model, x, rng)
-        loss = float(scalar)
-        if not math.isfinite(loss):
-            raise _diverged(f"the loss is {loss}", number, rate)
-        model.grads[...] = 0
-        update = backward()
-    if not np.isfinite(model.grads).all():
-        raise _diverged(f"the loss is {loss:g}, but its gradient is not finite", number, rate)
-    return loss, update
-
-
-def _diverged(what: str, number: int, rate: float) -> NonFiniteLoss:
-    """The error of step `number`."""
-    return NonFiniteLoss(
-        f"training stopped at step {number}: {what} (learning rate {rate:g}). "
-        "Lower the learning rate, or train in float64 if the numbers are that large."
-    )

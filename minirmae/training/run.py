@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minirmae.autoencoders import Autoencoder
+from minirmae.classifier import Classifier
 from minirmae.files import write_text
 from minirmae.training import history
 from minirmae.training.build import make_model
@@ -72,7 +73,23 @@ class Run:
         return load_checkpoint(self.checkpoint_path)
 
     def model(self) -> Autoencoder:
-        """Return the trained autoencoder; raises what `checkpoint` raises."""
+        """Return the trained autoencoder; RunError if the run trained a classifier, or what `checkpoint` raises."""
+        model = self._trained()
+        if isinstance(model, Classifier):
+            raise RunError(f"{self.directory}: trained a classifier, which has no codes; take a run of an autoencoder")
+        return model
+
+    def classifier(self) -> Classifier:
+        """Return the trained classifier; RunError if the run trained an autoencoder, or what `checkpoint` raises."""
+        model = self._trained()
+        if not isinstance(model, Classifier):
+            raise RunError(
+                f"{self.directory}: trained an autoencoder, not a classifier; "
+                "train one with: minirmae train --objective classify"
+            )
+        return model
+
+    def _trained(self) -> Autoencoder | Classifier:
         checkpoint, model = self.checkpoint(), make_model(self.config)
         checkpoint.restore(model)
         return model

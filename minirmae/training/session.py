@@ -9,24 +9,27 @@ process stopped.
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from minirmae.autoencoders import Autoencoder
+from minirmae.classifier import Classifier
 from minirmae.data import Dataset, steps_per_epoch
 from minirmae.files import write_text
 from minirmae.objectives import Objective
 from minirmae.optimizers import Optimizer
 from minirmae.training import history
 from minirmae.training.checkpoint import save_checkpoint
-from minirmae.training.evaluation import evaluate
+from minirmae.training.evaluation import evaluate, evaluate_classifier
 from minirmae.training.interrupt import TrainingInterrupted, deferred_signals
-from minirmae.training.loop import NonFiniteLoss, Step, training_steps
+from minirmae.training.loop import Step, training_steps
 from minirmae.training.meter import Meter
 from minirmae.training.progress import Progress
 from minirmae.training.run import Run, RunError, explained, remove_leftovers
+from minirmae.training.step import NonFiniteLoss
 
 
 @dataclass
@@ -34,7 +37,7 @@ class Session:
     """Everything that training needs, as `train` has put it together; `total` is the number of steps at the end."""
 
     run: Run
-    model: Autoencoder
+    model: Autoencoder | Classifier
     optimizer: Optimizer
     rng: np.random.Generator
     data: Dataset
@@ -95,9 +98,10 @@ class Session:
             seed=config.seed,
             objective=self.objective,
             rng=self.rng,
+            workers=config.workers,
         )
         try:
-            with deferred_signals() as request:
+            with closing(steps), deferred_signals() as request:
                 before = time.perf_counter()
                 for step in steps:
                     self._after(step, time.perf_counter() - before)
@@ -139,8 +143,13 @@ class Session:
     def _evaluate(self) -> None:
         if self.progress:
             self.progress.note(f"step {self.optimizer.steps}/{self.total}  evaluating")
-        result = evaluate(self.model, self.evaluation, batch_size=self.run.config.batch_size, objective=self.objective)
-        self._record("evaluation", loss=result.loss, **result.rank.to_json())
+        options: dict[str, Any] = {"batch_size": self.run.config.batch_size, "objective": self.objective}
+        result = (
+            evaluate_classifier(self.model, self.evaluation, **options)
+            if isinstance(self.model, Classifier)
+            else evaluate(self.model, self.evaluation, **options)
+        )
+        self._record("evaluation", **result.to_json())
 
     def _record(self, kind: str, **values: Any) -> None:
         """Add a record to the history."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from minirmae.data import Dataset
 from minirmae.objectives import Objective
 from minirmae.training.build import (
+    batches_for,
     evaluation_data,
     make_model,
     make_objective,
@@ -34,6 +35,7 @@ def train(
     objective: Objective | None = None,
     training_set: Dataset | None = None,
     evaluation_set: Dataset | None = None,
+    device: str = "cpu",
 ) -> Run:
     """Train what `config` describes in the run directory `directory`, and return the finished run.
 
@@ -46,6 +48,7 @@ def train(
         progress: reports to a person; None is silent.
         objective: what to minimise; None is the one that the configuration names.
         training_set, evaluation_set: images to use in place of those that the configuration names.
+        device: where to compute, "cpu", "cuda" or "cuda:N"; a run may go on on another device than it began on.
 
     Raises:
         ValueError or TypeError: data that cannot be used or do not fit the model (nothing
@@ -69,7 +72,8 @@ def train(
     # A covariance, whose rank is recorded, needs two codes.
     require_fit(config, evaluation, 2)
     total = total_steps(config, len(data))
-    model, optimizer = make_model(config), make_optimizer(config, total)
+    model, optimizer = make_model(config).to(device), make_optimizer(config, total)
+    data, evaluation = batches_for(model, data), batches_for(model, evaluation)
     run = create_run(directory, config) if saved is None else Run(Path(directory), config)
     rng = noise_generator(config.seed)
     objective = make_objective(config) if objective is None else objective

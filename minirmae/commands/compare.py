@@ -1,0 +1,110 @@
+"""`minirmae compare`: several methods, one budget, one page."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from minirmae.autoencoders import PRESETS
+from minirmae.commands.outcome import Outcome
+
+HELP = "train several methods with equal budgets and compare them on one page"
+EXAMPLE = (
+    "minirmae compare --quick\n"
+    "  minirmae compare --data mnist --methods ae irmae vae l1 --steps 1000 --seeds 3 --jobs 2 --out runs/mnist"
+)
+
+_QUICK: dict[str, Any] = {
+    "methods": ("ae", "irmae", "vae"),
+    "seeds": 1,
+    "steps": 100,
+    "training_images": 2000,
+    "evaluation_images": 400,
+    "code_images": 1000,
+    "samples": 400,
+    "labels": (100,),
+    "head_epochs": 100,
+    "classifier_steps": 100,
+    "map_images": 200,
+    "map_steps": 300,
+}
+"""What `--quick` chooses where nothing else is said."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is compared, the budget, and the place."""
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="ae, irmae or an objective of train (all)")
+    parser.add_argument("--data", help="images (default: shapes; any source of `minirmae data`)")
+    parser.add_argument("--preset", choices=tuple(PRESETS), help="architecture (default: the one that fits the data)")
+    parser.add_argument("--latent", type=int, help="n, width of the code (default: the paper's)")
+    parser.add_argument("--linear-layers", type=int, metavar="L", help="l of irmae (default: the paper's)")
+    parser.add_argument("--seeds", type=int, metavar="N", help="train each from N seeds (default: 3)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, help="train each that many batches (default: 1000)")
+    length.add_argument("--epochs", type=int, help="train each that often on all images")
+    parser.add_argument("--batch-size", type=int, help="images a step (default: 32)")
+    parser.add_argument("--training-images", type=int, help="train on the first that many")
+    parser.add_argument("--evaluation-images", type=int, help="measure on at most that many (default: 2000)")
+    parser.add_argument(
+        "--set", dest="settings", action="append", metavar="METHOD.NAME=VALUE", help="a setting of a method; repeatable"
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="J", help="processes side by side (default: 1)")
+    parser.add_argument("--quick", action="store_true", help="a small version, to see that everything works")
+    parser.add_argument("--out", type=Path, help="directory (default: runs/compare or runs/compare-quick)")
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Compare, and show the table."""
+    from minirmae.comparison import Plan, TerminalBoard, compare, summary_table
+
+    plan = Plan(**_fields(args))
+    out = args.out or Path("runs") / ("compare-quick" if args.quick else "compare")
+    found = compare(plan, out, jobs=args.jobs, board=TerminalBoard())
+    text = f"{summary_table(plan, found.result)}\n\nopen {found.page}"
+    if found.result["diverged"]:
+        text = f"{text}\ndiverged: {', '.join(found.result['diverged'])}"
+    return Outcome({"page": str(found.page), **found.result}, text)
+
+
+def _fields(args: argparse.Namespace) -> dict[str, Any]:
+    """Fields of the plan: what was given, over what `--quick` chooses."""
+    names = ("data", "latent", "linear_layers", "seeds", "steps", "epochs", "batch_size")
+    given = {name: getattr(args, name) for name in (*names, "training_images", "evaluation_images")}
+    fields = {**(_QUICK if args.quick else {"steps": 1000}), **{k: v for k, v in given.items() if v is not None}}
+    if args.epochs is not None:
+        fields["steps"] = None
+    if args.methods is not None:
+        fields["methods"] = tuple(args.methods)
+    if args.data is None and args.preset == "celeba":
+        raise ValueError("compare: the celeba preset has no data of its own; give a folder of images with --data")
+    fields.setdefault("data", args.preset or "shapes")
+    fields["preset"] = args.preset or _fitting(fields["data"])
+    fields["settings"] = _settings(args.settings or ())
+    return fields
+
+
+def _fitting(data: str) -> str:
+    """The preset whose images have the channels of `data`, the smallest one."""
+    from minirmae.data import open_dataset
+
+    if data in PRESETS:
+        return data
+    channels = open_dataset(data).shape[2]
+    return next(name for name, preset in PRESETS.items() if preset.image[2] == channels)
+
+
+def _settings(texts: Sequence[str]) -> dict[str, dict[str, float | str]]:
+    """Settings by method from METHOD.NAME=VALUE; what is not a number is a word."""
+    settings: dict[str, dict[str, float | str]] = {}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        method, dot, name = path.partition(".")
+        if not (method and dot and name and equals and value):
+            raise ValueError(f"compare: --set takes METHOD.NAME=VALUE, came {text!r}")
+        try:
+            settings.setdefault(method, {})[name] = float(value)
+        except ValueError:
+            settings[method][name] = value
+    return settings

@@ -1,0 +1,80 @@
+"""Features of images, in which the Frechet distance is taken.
+
+Where the images have labels, a classifier in the manner of LeNet is trained on
+them once, and its last hidden layer gives the features; the shapes have a
+label too, circle or square. Images without labels are projected onto the
+leading principal components of the training images: cruder, blind to what an
+image shows, and good for comparing the rows of one table only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minirmae.backend import Array
+from minirmae.comparison.places import Places
+from minirmae.comparison.plan import Plan
+from minirmae.data import Dataset, ordered_batches
+from minirmae.files import atomic_write
+from minirmae.training import Progress, open_run, train
+
+COMPONENTS = 64
+"""Principal components that stand in for features."""
+
+_COMPONENT_IMAGES = 2000
+_BATCH = 256
+
+Features = Callable[[Array], Array]
+"""Images (N, H, W, C) to features (N, d)."""
+
+
+def classes(dataset: Dataset) -> int | None:
+    """Number of classes of `dataset`, None if it has no labels, or only one."""
+    if dataset.labels is None or dataset.labels.min() < 0 or dataset.labels.max() < 1:
+        return None
+    return int(dataset.labels.max()) + 1
+
+
+def make_features(plan: Plan, places: Places, progress: Progress | None = None) -> None:
+    """Train the classifier, or go on with it; or compute the principal components, unless that is done.
+
+    Raises what training raises; ValueError if images without labels are all the same.
+    """
+    training, _ = plan.images(seed=0)
+    count = classes(training)
+    if count is not None:
+        train(plan.classifier_config(count), places.classifier, resume=True, progress=progress)
+    elif not places.components.exists():
+        x = training.batch(np.arange(min(len(training), _COMPONENT_IMAGES)), np.float64).reshape(-1, _size(training))
+        mean = x.mean(axis=0)
+        # There are fewer images than pixels as a rule, so their products are the smaller matrix.
+        values, vectors = np.linalg.eigh((x - mean) @ (x - mean).T)
+        if values[-1] <= 0:
+            raise ValueError(f"compare: {training.name}: the training images do not vary, so they have no features")
+        keep = values[::-1] > 1e-12 * values[-1]
+        rows = (vectors.T[::-1][keep] @ (x - mean))[:COMPONENTS] / np.sqrt(values[::-1][keep][:COMPONENTS, None])
+        with atomic_write(places.components) as file:
+            np.savez(file, mean=mean, components=rows)
+
+
+def open_features(places: Places) -> Features:
+    """Return the features that `make_features` made; raises what opening them raises."""
+    if places.classifier.exists():
+        return open_run(places.classifier).classifier().features
+    with np.load(places.components) as arrays:
+        mean, rows = arrays["mean"], arrays["components"]
+    return lambda images: (images.reshape(len(images), -1).astype(np.float64) - mean) @ rows.T
+
+
+def features_of(features: Features, dataset: Dataset, count: int) -> Array:
+    """Features (count, d) of the first `count` images of `dataset`, or of all if there are no more."""
+    parts = [
+        features(dataset.batch(indices, np.float32)) for indices in ordered_batches(min(count, len(dataset)), _BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def _size(dataset: Dataset) -> int:
+    return int(np.prod(dataset.shape))

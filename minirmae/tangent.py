@@ -1,0 +1,196 @@
+"""The tangent pass of layers and models: derivatives along a direction, and the backward through them.
+
+`(y, ty), backward = tangent(layer, x, tx)` moves the input of a layer in the
+direction `tx` and says how its output moves, `ty = J tx`;
+`backward(dy, dty) -> (dx, dtx)` adds the gradient of `<dy, y> + <dty, ty>` into
+the gradients of the parameters. That is second order: `ty` is a derivative.
+
+For a layer of your own, register its rule:
+
+    @tangent_rule.register
+    def _(layer: MyLayer, x, tx, rng=None): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from minirmae.autoencoders import Autoencoder
+from minirmae.backend import Array, array_module, asarray, device_of
+from minirmae.layer import Layer
+from minirmae.layers import (
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    LinearStack,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
+from minirmae.ops import tangents
+from minirmae.ops.tangents import Pair, Tangent, require_direction
+
+TangentBackward = Callable[[Array, Array], Pair]
+LayerTangent = tuple[Pair, TangentBackward]
+Rng = np.random.Generator | None
+
+
+def tangent(layer: Layer, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    """Value of a layer and its derivative along a direction.
+
+    Args:
+        layer: a layer of `minirmae.layers`, an autoencoder, or another one with a tangent rule.
+        x: a batch of inputs, shape (N, ...).
+        tx: the direction for each of them, of the shape of `x`; or K directions that share the forward, (K, N, ...).
+        rng: source of randomness in training; None to evaluate. Value and directions see the same noise.
+
+    Returns:
+        (y, ty), and `backward(dy, dty) -> (dx, dtx)`, which adds into the parameters' gradients.
+
+    Raises:
+        TypeError: the layer has no tangent rule, or dtypes differ.
+        ValueError: shapes do not fit.
+
+    >>> layer = Sequential(Linear(3, 2, rng=np.random.default_rng(0), dtype=np.float64), Tanh())
+    >>> x, tx = np.ones((1, 3)), np.array([[1.0, 0.0, 0.0]])
+    >>> (y, ty), backward = tangent(layer, x, tx)
+    >>> moved, _ = layer(x + 1e-6 * tx)
+    >>> bool(np.allclose((moved - y) / 1e-6, ty, atol=1e-5))
+    True
+    """
+    require_direction("tangent", x, tx)
+    kind = type(layer)
+    ruled = next(base for base in kind.__mro__ if base in tangent_rule.registry)
+    # A subclass with a forward of its own must not inherit the derivative of another one.
+    if ruled is object or kind.__call__ is not ruled.__call__:
+        raise TypeError(
+            f"tangent: {kind.__name__} has no tangent rule of its own; "
+            "write one with @minirmae.tangent.tangent_rule.register"
+        )
+    found: LayerTangent = tangent_rule(layer, x, tx, rng)
+    return found
+
+
+def chain(layers: Iterable[Layer], x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    """Tangent pass of layers one after the other; arguments, results and errors are those of `tangent`."""
+    backwards = []
+    for layer in layers:
+        (x, tx), layer_backward = tangent(layer, x, tx, rng)
+        backwards.append(layer_backward)
+
+    def backward(dy: Array, dty: Array) -> Pair:
+        for layer_backward in reversed(backwards):
+            dy, dty = layer_backward(dy, dty)
+        return dy, dty
+
+    return (x, tx), backward
+
+
+@singledispatch
+def tangent_rule(layer: Any, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    """The rule by type of layer; register those of your own layers here, and call `tangent`."""
+    raise NotImplementedError
+
+
+@tangent_rule.register
+def _linear(layer: Linear, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    return _apply(layer, tangents.linear_tangent, x, tx)
+
+
+@tangent_rule.register
+def _conv2d(layer: Conv2d, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    return _apply(layer, tangents.conv2d_tangent, x, tx, stride=layer.stride, padding=layer.padding)
+
+
+@tangent_rule.register
+def _conv_transpose2d(layer: ConvTranspose2d, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    geometry = {"stride": layer.stride, "padding": layer.padding, "output_padding": layer.output_padding}
+    return _apply(layer, tangents.conv_transpose2d_tangent, x, tx, **geometry)
+
+
+@tangent_rule.register
+def _linear_stack(layer: LinearStack, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    W = layer.parameters["W"]
+    values, op_backward = tangents.linear_stack_tangent(x, tx, layer.factors())
+
+    def backward(dy: Array, dty: Array) -> Pair:
+        dx, dtx, dfactors = op_backward(dy, dty)
+        if W.trainable:
+            # A shared weight is one argument used l times: its gradients add up.
+            W.grad[...] += dfactors if len(W.value) == layer.layers else dfactors.sum(axis=0)
+        return dx, dtx
+
+    return values, backward
+
+
+@tangent_rule.register
+def _relu(layer: ReLU, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    return _apply(layer, tangents.relu_tangent, x, tx)
+
+
+@tangent_rule.register
+def _leaky_relu(layer: LeakyReLU, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    return _apply(layer, tangents.leaky_relu_tangent, x, tx, slope=layer.slope)
+
+
+@tangent_rule.register
+def _sigmoid(layer: Sigmoid, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    return _apply(layer, tangents.sigmoid_tangent, x, tx)
+
+
+@tangent_rule.register
+def _tanh(layer: Tanh, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    return _apply(layer, tangents.tanh_tangent, x, tx)
+
+
+@tangent_rule.register
+def _reshape(layer: Reshape, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    return _apply(layer, tangents.reshape_tangent, x, tx, shape=layer.shape)
+
+
+@tangent_rule.register
+def _flatten(layer: Flatten, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    return _apply(layer, tangents.flatten_tangent, x, tx)
+
+
+@tangent_rule.register
+def _dropout(layer: Dropout, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    if rng is None:
+        return _apply(layer, tangents.dropout_tangent, x, tx, keep=array_module(x).ones(x.shape, dtype=bool), rate=0.0)
+    keep = asarray(rng.random(x.shape) >= layer.rate, device_of(x))
+    return _apply(layer, tangents.dropout_tangent, x, tx, keep=keep, rate=layer.rate)
+
+
+@tangent_rule.register
+def _sequential(layer: Sequential, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    if not layer.children:
+        return _apply(layer, tangents.reshape_tangent, x, tx, shape=x.shape[1:])
+    return chain(layer.children.values(), x, tx, rng)
+
+
+@tangent_rule.register
+def _autoencoder(layer: Autoencoder, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    return chain((layer.encoder, layer.bottleneck, layer.decoder), x, tx, rng)
+
+
+def _apply(layer: Layer, op_tangent: Callable[..., Tangent], x: Array, tx: Array, **options: Any) -> LayerTangent:
+    """Call `op_tangent(x, tx, *parameters)`; its backward adds the parameters' gradients and returns the other two."""
+    parameters = layer.parameters.values()
+    values, op_backward = op_tangent(x, tx, *(p.value for p in parameters), **options)
+
+    def backward(dy: Array, dty: Array) -> Pair:
+        dx, dtx, *gradients = op_backward(dy, dty)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad[...] += gradient
+        return dx, dtx
+
+    return values, backward

@@ -1,0 +1,247 @@
+"""Everything on a device, by the strict stand-in: the values are NumPy's, nothing moves unasked, devices do not mix."""
+
+import device_parity as parity
+import device_parity_codes as codes
+import device_stand_in as stand_in
+import numpy as np
+import pytest
+
+from minirmae import ops
+from minirmae.backend import DeviceError, array_module, asarray, asnumpy, device_of, using
+from minirmae.commands import main
+from minirmae.gradcheck import check
+from minirmae.layers import Linear, Sequential
+from minirmae.objectives import NAMES
+from minirmae.optimizers import Adam, Momentum
+from minirmae.theory import registry
+from minirmae.theory.device import resident, simulation_device, simulations_on
+from minirmae.theory.dynamics import train
+from minirmae.theory.networks import linear_network, regression
+
+DEVICE = "stand-in"
+CONSTANTS = ("dropout", "mean_squared_error", "binary_cross_entropy_with_logits", "softmax_cross_entropy")
+"""Ops whose case uploads a target, labels or a mask."""
+
+
+@pytest.mark.parametrize("name", parity.CASES)
+def test_gradient_ladder_level_5(name):
+    parity.check_case(name, DEVICE)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, case in parity.CASES.items() if case.covers in ops.__all__ and case.point is not None]
+)
+def test_an_op_copies_nothing(name):
+    case = parity.CASES[name]
+    function, arrays = case.point(0)
+    there = [asarray(array, DEVICE) for array in arrays]
+    before = stand_in.transferred()
+    y, backward = function(*there)
+    gradients = backward(array_module(y).ones_like(y))
+    assert stand_in.transferred() - before == (case.covers in CONSTANTS)
+    for array in (y, *(gradients if isinstance(gradients, tuple) else (gradients,))):
+        assert device_of(array) == "stand-in:0"
+
+
+@pytest.mark.parametrize("name", parity.OPTIMIZERS)
+def test_training_steps_of_every_layer_and_optimizer(name):
+    parity.check_optimizer(name, DEVICE, stand_in.transferred)
+
+
+@pytest.mark.parametrize(("preset", "linear_layers", "variant"), parity.MODELS)
+def test_a_training_step_of_every_model(preset, linear_layers, variant):
+    parity.check_model(preset, linear_layers, variant, DEVICE, stand_in.transferred)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_training_step_of_every_objective(name):
+    parity.check_objective(name, DEVICE, stand_in.transferred)
+
+
+def test_dropout_draws_on_the_host():
+    parity.check_dropout(DEVICE, stand_in.transferred)
+
+
+def test_fit():
+    parity.check_fit(DEVICE, stand_in.transferred)
+
+
+def test_device_dataset():
+    parity.check_dataset(DEVICE)
+
+
+def test_labels_out_of_range_are_not_waited_for():
+    parity.check_labels(DEVICE)
+
+
+def test_checkpoints_know_no_device(tmp_path):
+    parity.check_checkpoint(DEVICE, tmp_path)
+
+
+def test_a_run_changes_devices(tmp_path):
+    pytest.importorskip("matplotlib")
+    codes.check_run(DEVICE, tmp_path)
+
+
+def test_rank_measures():
+    codes.check_rank(DEVICE)
+
+
+def test_sampling():
+    codes.check_sampling(DEVICE)
+
+
+@pytest.mark.parametrize("name", ["two-layer", "matrix-completion", "matrix-sensing", "weight-decay", "end-to-end"])
+def test_theory(name):
+    before = stand_in.transferred()
+    codes.check_theory(name, DEVICE)
+    assert stand_in.transferred() > before
+
+
+def model_and_batch(device="cpu"):
+    rng = np.random.default_rng(0)
+    model = Sequential(Linear(4, 3, rng=rng), Linear(3, 4, rng=rng)).to(device)
+    return model, asarray(rng.random((2, 4), dtype=np.float32), device)
+
+
+def test_a_host_array_given_to_a_model_on_a_device_is_an_error_that_says_what_to_call():
+    (model, _), (_, x) = model_and_batch(DEVICE), model_and_batch()
+    with pytest.raises(DeviceError) as raised:
+        model(x)
+    assert "x is on cpu and W on stand-in:0" in str(raised.value)
+    assert "backend.asarray(x, 'stand-in:0')" in str(raised.value)
+    assert "model.to('cpu')" in str(raised.value)
+    assert raised.value.__notes__ == ["in layer 0 (Linear) of Sequential"]
+
+
+def test_a_device_array_given_to_a_model_on_the_host_is_an_error():
+    (model, _), (_, x) = model_and_batch(), model_and_batch(DEVICE)
+    with pytest.raises(DeviceError, match=r"x is on stand-in:0 and W on cpu"):
+        model(x)
+
+
+def test_two_cards_do_not_mix():
+    model, _ = model_and_batch(DEVICE)
+    _, x = model_and_batch("stand-in:1")
+    with pytest.raises(DeviceError, match=r"x is on stand-in:1 and W on stand-in:0"):
+        model(x)
+
+
+def test_losses_masks_and_labels_on_another_device_are_errors():
+    x = np.ones((2, 3))
+    there, labels = asarray(x, DEVICE), np.zeros(2, dtype=int)
+    with pytest.raises(DeviceError, match="prediction is on cpu and target on stand-in:0"):
+        ops.mean_squared_error(x, there)
+    with pytest.raises(DeviceError, match="logits is on stand-in:0 and labels on cpu"):
+        ops.softmax_cross_entropy(there, labels)
+    with pytest.raises(DeviceError, match="x is on stand-in:0 and keep on cpu"):
+        ops.dropout(there, x > 0, 0.5)
+    y, backward = ops.tanh(there)
+    with pytest.raises(DeviceError, match="dy on cpu"):
+        backward(asnumpy(y))
+
+
+def test_an_optimizer_on_another_device_is_an_error_until_it_is_moved():
+    model, _ = model_and_batch()
+    optimizer = Adam()
+    optimizer.step(model.values, model.grads)
+    there = model.to(DEVICE)
+    with pytest.raises(DeviceError, match="two devices"):
+        optimizer.step(there.values, there.grads)
+    optimizer.to(DEVICE)
+    optimizer.step(there.values, there.grads)
+    assert {device_of(moment) for moment in optimizer.moments.values()} == {"stand-in:0"}
+
+
+def test_layers_on_two_devices_make_no_model():
+    rng = np.random.default_rng(0)
+    parts = Linear(4, 3, rng=rng), Linear(3, 4, rng=rng).to(DEVICE)
+    with pytest.raises(DeviceError, match=r"must be on one device, came cpu, stand-in:0; move .* layer\.to\(device\)"):
+        Sequential(*parts)
+    assert Sequential(parts[0].to(DEVICE), parts[1]).device == "stand-in:0"
+
+
+def test_to_is_a_copy_also_where_the_model_is_already():
+    model, _ = model_and_batch()
+    model.grads[...] = 1
+    for device in ("cpu", DEVICE):
+        moved = model.to(device)
+        assert not asnumpy(moved.grads).any()
+        moved.values[...] = 0
+        assert asnumpy(model.values).any()
+    assert model.to(DEVICE).astype(np.float64).device == "stand-in:0"
+
+
+def test_the_second_device_is_worked_on_inside_using():
+    with using("stand-in:1") as name:
+        assert name == "stand-in:1"
+        model, x = model_and_batch("stand-in:1")
+        y, _ = model(x)
+    assert device_of(y) == "stand-in:1"
+
+
+def test_resident_constants_are_copied_once():
+    constants = resident(np.eye(2))
+    there = asarray(np.ones((2, 2)), DEVICE)
+    before = stand_in.transferred()
+    assert device_of(constants(there)[0]) == "stand-in:0"
+    assert constants(there)[0] is constants(there)[0]
+    assert stand_in.transferred() - before == 1
+
+
+def test_simulations_come_back_to_where_they_were():
+    with simulations_on(DEVICE):
+        assert simulation_device("cpu") == "stand-in:0"
+    assert simulation_device("cpu") == "cpu"
+    before = stand_in.transferred()
+    registry.run(["two-layer"], quick=True)
+    assert stand_in.transferred() == before
+
+
+def test_training_runs_of_the_theory_continue_on_either_side():
+    """The optimiser's state follows the simulation to the device and back."""
+    x = np.random.default_rng(0).standard_normal((6, 3))
+
+    def three_runs(devices):
+        model = linear_network([np.eye(3), 0.5 * np.eye(3)])
+        optimizer, losses = Momentum(0.05), []
+        for device in devices:
+            with simulations_on(device):
+                losses.append(train(model, regression(2 * x), x, optimizer, 4).losses)
+        assert model.device == "cpu"
+        assert device_of(optimizer.moments["velocity"]) == "cpu"
+        return np.concatenate(losses)
+
+    exact = three_runs(("cpu", "cpu", "cpu"))
+    np.testing.assert_allclose(three_runs((DEVICE, "cpu", DEVICE)), exact, rtol=1e-13)
+
+
+@pytest.mark.parametrize("wrong", ["value", "gradient"])
+def test_the_ladder_sees_what_is_wrong_on_the_device_only(wrong):
+    def square(x):
+        factor = 1 if device_of(x) == "cpu" else 1 + 1e-4
+        y = x * x * (factor if wrong == "value" else 1)
+        return y, lambda dy: 2 * x * dy * (factor if wrong == "gradient" else 1)
+
+    x = np.random.default_rng(0).standard_normal(5)
+    assert check(square, x).passed
+    failed = [row for row in check(square, x, device=DEVICE).rows if row.verdict != "pass"]
+    argument = {"value": "y", "gradient": "x"}[wrong]
+    assert [(row.argument, row.method) for row in failed] == [
+        (argument, f"{dtype} on stand-in:0") for dtype in ("float32", "float64")
+    ]
+
+
+def test_commands_take_a_device(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    run = tmp_path / "run"
+    tiny = ["--latent", "4", "--steps", "2", "--batch-size", "2", "--training-images", "4", "--evaluation-images", "12"]
+    assert main(["train", *tiny, "--out", str(run), "--device", DEVICE]) == 0
+    assert main(["train", "--resume", str(run), "--steps", "3"]) == 0
+    assert main(["spectrum", str(run), "--images", "12", "--device", DEVICE]) == 0
+    assert main(["sample", str(run), "--images", "12", "--components", "2", "--device", DEVICE]) == 0
+    assert main(["gradcheck", "--select", "conv2d", "--device", DEVICE, "--verbose"]) == 0
+    assert "float64 on stand-in:0" in capsys.readouterr().out
+    assert main(["theory", "two-layer", "--quick", "--device", DEVICE]) == 0
+    assert main(["bench", "--batch-size", "1", "--repeats", "1", "--latent", "3", "--device", DEVICE]) == 0
+    assert "stand-in:0" in capsys.readouterr().out
