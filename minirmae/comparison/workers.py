@@ -23,7 +23,7 @@ from minirmae.training.interrupt import TrainingInterrupted, deferred_signals
 
 _PACKAGES = Path(__file__).parents[2]
 _ONE_THREAD = dict.fromkeys(
-    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "MINIRMAE_THREADS"), "1"
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 _COMMAND = (sys.executable, "-m", "minirmae.comparison.worker")
 _WAIT = 0.2  # seconds until a signal is noticed
