@@ -43,6 +43,12 @@ def test_defaults_and_the_small_version(asked, capsys):
     assert (quick.methods, quick.steps, quick.epochs) == (compare._QUICK["methods"], None, 1)
 
 
+def test_more_labels_ask_for_more_codes(asked):
+    for given in (["--quick", "--labels", "20", "3000"], ["--labels", "50"]):
+        assert main(["compare", *given]) == 0
+    assert [(plan.labels, plan.code_images) for plan, _, _ in asked] == [((20, 3000), 3000), ((50,), 10_000)]
+
+
 def test_the_preset_follows_the_data(asked, tmp_path):
     import numpy as np
 

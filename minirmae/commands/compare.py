@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--training-images", type=int, help="train on the first that many")
     parser.add_argument("--evaluation-images", type=int, help="measure on at most that many (default: 2000)")
     parser.add_argument(
+        "--labels", type=int, nargs="+", metavar="K", help="labelled images to classify from (default: 10 to 10000)"
+    )
+    parser.add_argument(
         "--set", dest="settings", action="append", metavar="METHOD.NAME=VALUE", help="a setting of a method; repeatable"
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="processes side by side (default: 1)")
@@ -70,6 +73,8 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def _fields(args: argparse.Namespace) -> dict[str, Any]:
     """Fields of the plan: what was given, over what `--quick` chooses."""
+    from minirmae.comparison import Plan
+
     names = ("data", "latent", "linear_layers", "seeds", "steps", "epochs", "batch_size")
     given = {name: getattr(args, name) for name in (*names, "training_images", "evaluation_images")}
     fields = {**(_QUICK if args.quick else {"steps": 1000}), **{k: v for k, v in given.items() if v is not None}}
@@ -77,6 +82,9 @@ def _fields(args: argparse.Namespace) -> dict[str, Any]:
         fields["steps"] = None
     if args.methods is not None:
         fields["methods"] = tuple(args.methods)
+    if args.labels is not None:
+        fields["labels"] = tuple(args.labels)
+        fields["code_images"] = max(args.labels + [fields.get("code_images", Plan.code_images)])
     if args.data is None and args.preset == "celeba":
         raise ValueError("compare: the celeba preset has no data of its own; give a folder of images with --data")
     fields.setdefault("data", args.preset or "shapes")

@@ -65,9 +65,9 @@ class Plan:
     crop: int | None = 148
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     evaluation_images: int = 2000
-    code_images: int = 5000
+    code_images: int = 10_000
     samples: int = 2000
-    labels: tuple[int, ...] = (100, 1000)
+    labels: tuple[int, ...] = (10, 100, 1000, 10_000)
     head_epochs: int = 500
     classifier_steps: int = 2000
     lines: int = 100
