@@ -64,6 +64,21 @@ def test_train_reports_its_last_evaluation(runs, capsys, tmp_path):
     assert "step 8, evaluation loss" in capsys.readouterr().out
 
 
+def test_train_takes_depths_and_replicas(capsys, tmp_path):
+    """A run for each depth and seed, with names of their own, and one command to go on with all."""
+    asked = ["--linear-layers", 0, 1, "--replicas", 2, "--seed", 4]
+    status, result = call(capsys, "train", *asked, *TINY, "--out", tmp_path)
+    assert status == 0
+    names = [f"shapes-l{layers}-seed{seed}" for layers in (0, 1) for seed in (4, 5)]
+    assert [run["run"] for run in result["runs"]] == [str(tmp_path / name) for name in names]
+    assert [run["model"] for run in result["runs"]] == ["AE (l = 0)", "AE (l = 0)", "IRMAE (l = 1)", "IRMAE (l = 1)"]
+    assert len({run["evaluation"]["loss"] for run in result["runs"]}) == 4
+    status, result = call(capsys, "train", "--resume", *(tmp_path / name for name in names[:2]), "--steps", 7)
+    assert [run["evaluation"]["step"] for run in result["runs"]] == [7, 7]
+    assert "replicas must be a positive integer, came 0" in fails(capsys, "train", "--replicas", 0)
+    assert "--replicas cannot be changed" in fails(capsys, "train", "--resume", tmp_path / names[0], "--replicas", 3)
+
+
 def test_train_refuses_to_overwrite_or_to_change_a_run(runs, capsys):
     assert "there is a run already" in fails(capsys, "train", *TINY, "--out", runs / "l0")
     assert "--latent, --batch-size cannot be changed" in fails(

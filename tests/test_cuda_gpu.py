@@ -10,9 +10,9 @@ from minirmae import backend
 from minirmae.autoencoders import ModelConfig, build
 from minirmae.cuda import sources
 from minirmae.cuda.device import CudaDevice
-from minirmae.cuda.replicas import fit_replicas
+from minirmae.cuda.replicas import Replicas
 from minirmae.cuda.step import CapturedTraining
-from minirmae.cuda.training import captured_steps
+from minirmae.cuda.training import captured_steps, fit_replicas
 from minirmae.data import ArrayDataset, shapes
 from minirmae.optimizers import Adam, AdamW
 from minirmae.training import fit
@@ -110,10 +110,20 @@ def test_replicas_equal_single_runs():
 
 def test_replicas_of_different_depths_run_side_by_side():
     models = [autoencoder(0, layers=l) for l in (0, 1, 3)]
-    losses = fit_replicas(
-        models, ArrayDataset(IMAGES), [Adam(1e-3) for _ in models], steps=300, batch_size=8, seeds=[0] * 3
-    )
+    adams = [Adam(1e-3) for _ in models]
+    losses = fit_replicas(Replicas(models, [ArrayDataset(IMAGES)], adams, batch_size=8, seeds=[0] * 3), 300)
     assert (losses[-20:].mean(axis=0) < losses[:20].mean(axis=0)).all()
+
+
+def test_replicas_on_data_sets_of_their_own_equal_single_runs():
+    data = [ArrayDataset(np.roll(IMAGES, s, axis=2)) for s in range(3)]
+    together = [autoencoder(s) for s in range(3)]
+    losses = fit_replicas(Replicas(together, data, [Adam(1e-3) for _ in data], batch_size=8, seeds=range(3)), 20)
+    for s in range(3):
+        alone = autoencoder(s)
+        expected = fit_replicas(Replicas([alone], [data[s]], [Adam(1e-3)], batch_size=8, seeds=[s]), 20)
+        np.testing.assert_array_equal(losses[:, s], expected[:, 0])
+        np.testing.assert_array_equal(alone.values, together[s].values)
 
 
 @pytest.mark.parametrize("make", [autoencoder, dense])

@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import cuda_emulator
 import numpy as np
 import pytest
 from cuda_models import IMAGES, autoencoder
 
-from minirmae.cuda.replicas import fit_replicas, like
-from minirmae.cuda.step import CapturedTraining
-from minirmae.cuda.training import captured_steps, resident, steps_together
+from minirmae.cuda.network import NotCapturable
+from minirmae.cuda.replicas import Replicas, like, resident
+from minirmae.cuda.training import captured_steps, fit_replicas, steps_together
 from minirmae.data import ArrayDataset, DeviceDataset, Subset, shapes
 from minirmae.layers import Dropout, Flatten, Linear, Reshape, Sequential
 from minirmae.optimizers import SGD, Adam
@@ -24,7 +26,8 @@ def test_steps_are_those_of_the_ordinary_loop():
     theirs = list(training_steps(autoencoder(), DATA, reference, **options))
     for one, other in zip(ours, theirs, strict=True):
         assert one.loss == pytest.approx(other.loss, rel=1e-5)
-        assert one.__dict__ | {"loss": 0} == other.__dict__ | {"loss": 0}
+        assert replace(one, loss=0) == replace(other, loss=0)
+        assert one.seconds > 0
 
 
 @needs_compiler
@@ -46,16 +49,16 @@ def test_the_model_is_there_when_it_is_needed():
 @needs_compiler
 def test_steps_of_several_models_come_together():
     models, optimizers = [autoencoder(s) for s in range(2)], [Adam(1e-2), Adam(1e-3)]
-    device = cuda_emulator.EmulatedDevice()
-    training = CapturedTraining(models, optimizers, IMAGES, batch_size=8, seeds=[0, 1], device=device)
-    rows = list(steps_together(training, 4))
+    make_device = cuda_emulator.EmulatedDevice
+    replicas = Replicas(models, [DATA], optimizers, batch_size=8, seeds=[0, 1], make_device=make_device)
+    rows = list(steps_together(replicas, 4))
     for r in range(2):
         alone = list(
             training_steps(autoencoder(r), DATA, Adam(optimizers[r].learning_rate), steps=4, batch_size=8, seed=r)
         )
         for ours, theirs in zip([row[r] for row in rows], alone, strict=True):
             assert ours.loss == pytest.approx(theirs.loss, rel=1e-5)
-            assert ours.__dict__ | {"loss": 0} == theirs.__dict__ | {"loss": 0}
+            assert replace(ours, loss=0) == replace(theirs, loss=0)
 
 
 @needs_compiler
@@ -128,15 +131,15 @@ def test_replicas_of_two_architectures_equal_single_runs():
 
     assert like(models(), (8, 8, 1)) == [[0, 2], [1, 3]]
     together = models()
-    losses = fit_replicas(
+    replicas = Replicas(
         together,
-        DATA,
+        [DATA],
         [Adam(1e-2) for _ in depths],
-        steps=4,
         batch_size=8,
         seeds=range(4),
         make_device=cuda_emulator.EmulatedDevice,
     )
+    losses = fit_replicas(replicas, 4)
     for i, model in enumerate(models()):
         device = cuda_emulator.EmulatedDevice()
         options = {"steps": 4, "batch_size": 8, "seed": i, "device": device}
@@ -147,4 +150,35 @@ def test_replicas_of_two_architectures_equal_single_runs():
 
 def test_replicas_need_as_many_seeds():
     with pytest.raises(ValueError, match="came 1 models, 1 optimisers, 2 seeds"):
-        fit_replicas([autoencoder()], DATA, [Adam()], steps=1, seeds=[0, 1])
+        Replicas([autoencoder()], [DATA], [Adam()], batch_size=8, seeds=[0, 1])
+
+
+@needs_compiler
+def test_replicas_may_each_have_a_data_set_of_their_own():
+    """As with images that a seed draws: each model ends as it does alone on its own."""
+    own = [ArrayDataset(np.roll(IMAGES, s, axis=2) // (s + 1)) for s in range(3)]
+    together = [autoencoder(s, layers=1 + s // 2) for s in range(3)]
+    options = {"batch_size": 8, "make_device": cuda_emulator.EmulatedDevice}
+    losses = fit_replicas(Replicas(together, own, [Adam(1e-2) for _ in own], seeds=range(3), **options), 4)
+    for s in range(3):
+        alone = autoencoder(s, layers=1 + s // 2)
+        expected = fit_replicas(Replicas([alone], [own[s]], [Adam(1e-2)], seeds=[s], **options), 4)
+        np.testing.assert_array_equal(losses[:, s], expected[:, 0])
+        np.testing.assert_array_equal(alone.values, together[s].values)
+
+
+def test_data_sets_of_different_sizes_cannot_go_together():
+    models, data = [autoencoder(), autoencoder(1)], [DATA, ArrayDataset(IMAGES[:9])]
+    with pytest.raises(NotCapturable, match="equally many images"):
+        Replicas(models, data, [Adam(), Adam()], batch_size=8, seeds=[0, 1])
+
+
+@needs_compiler
+def test_the_model_that_diverged_is_named():
+    models = [autoencoder(0), autoencoder(1, layers=2), autoencoder(2, layers=2)]
+    models[2].values[0] = np.nan
+    names, make_device = ("a", "b", "c"), cuda_emulator.EmulatedDevice
+    adams = [Adam(1e-2) for _ in models]
+    replicas = Replicas(models, [DATA], adams, batch_size=8, seeds=range(3), make_device=make_device, names=names)
+    with pytest.raises(NonFiniteLoss, match="stopped at step 1 in c: the loss is not finite"):
+        fit_replicas(replicas, 4)

@@ -20,7 +20,7 @@ def play(stream, label="", steps=8, seconds=1.0):
     shown.begin(steps, 0)
     for number in range(1, steps + 1):
         now[0] += seconds
-        shown.update(Step(number, (number - 1) // 4, number % 4 == 0, 3, 0.25, 0.1), seconds)
+        shown.update(Step(number, (number - 1) // 4, number % 4 == 0, 3, 0.25, 0.1, seconds))
     shown.end()
     return stream.getvalue()
 
@@ -71,5 +71,5 @@ def test_a_resumed_training_counts_its_own_time():
     shown = Progress(stream=stream, clock=lambda: now[0])
     shown.begin(110, 100)
     now[0] = 2.0
-    shown.update(Step(101, 0, True, 1, 0.5, 0.1), 2.0)
+    shown.update(Step(101, 0, True, 1, 0.5, 0.1, 2.0))
     assert "0:18 left" in stream.getvalue()

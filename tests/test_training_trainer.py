@@ -247,7 +247,7 @@ def test_progress_sees_every_step(tmp_path):
             super().begin(total, done)
             seen.append((total, done))
 
-        def update(self, step, seconds):
+        def update(self, step):
             seen.append(step.number)
 
         def end(self):

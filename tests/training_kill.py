@@ -38,7 +38,7 @@ class Ticks(Progress):
         if total:
             os.write(self.descriptor, b".")
 
-    def update(self, step, seconds):
+    def update(self, step):
         os.write(self.descriptor, b".")
 
 

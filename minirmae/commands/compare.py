@@ -84,7 +84,7 @@ def _fields(args: argparse.Namespace) -> dict[str, Any]:
         fields["methods"] = tuple(args.methods)
     if args.labels is not None:
         fields["labels"] = tuple(args.labels)
-        fields["code_images"] = max(args.labels + [fields.get("code_images", Plan.code_images)])
+        fields["code_images"] = max(*args.labels, fields.get("code_images", Plan.code_images))
     if args.data is None and args.preset == "celeba":
         raise ValueError("compare: the celeba preset has no data of its own; give a folder of images with --data")
     fields.setdefault("data", args.preset or "shapes")

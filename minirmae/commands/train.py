@@ -1,4 +1,4 @@
-"""`minirmae train`: train an autoencoder into a run directory."""
+"""`minirmae train`: train autoencoders, each into a run directory of its own."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from minirmae.commands.outcome import Outcome
 from minirmae.objectives.registry import NAMES, recipe
 from minirmae.parallel import default_workers
 from minirmae.training.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
+from minirmae.training.run import Run
+from minirmae.validation import require_positive_int
 
 HELP = "train an autoencoder or a classifier, or go on with a run"
 EXAMPLE = (
     "minirmae train --preset shapes --linear-layers 4 --steps 2000 --out runs/shapes-4\n"
     "  minirmae train --preset mnist --data mnist --epochs 1\n"
-    "  minirmae train --resume runs/shapes-4"
+    "  minirmae train --resume runs/shapes-4\n"
+    "  minirmae train --preset shapes --linear-layers 0 2 4 --replicas 3 --device cuda --out runs/depths"
 )
 
 # Options that are a field of the configuration: (flag, field, type or choices, help).
@@ -52,7 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=tuple(PRESETS), help="the paper's architecture (default: shapes)")
     parser.add_argument("--latent", type=int, help="n, width of the code (default: the paper's)")
     parser.add_argument(
-        "--linear-layers", type=int, metavar="L", help="l, 0 for a plain autoencoder (default: the paper's)"
+        "--linear-layers",
+        type=int,
+        nargs="+",
+        metavar="L",
+        help="l, 0 for a plain autoencoder (default: the paper's); several train a model each",
+    )
+    parser.add_argument(
+        "--replicas", type=int, metavar="R", help="train R models, of seeds S to S + R - 1; on a card, all at once"
     )
     parser.add_argument("--variant", choices=VARIANTS, help="what the linear layers are (default: linear)")
     length = parser.add_mutually_exclusive_group()
@@ -68,25 +78,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--crop", help='centre crop of an image folder in pixels, or "none" (default: 148)')
     add_device(parser)
+    parser.add_argument(
+        "--precision",
+        choices=("tf32", "float32"),
+        default="tf32",
+        help="of the matrix products of a step that is captured on a card (default: tf32)",
+    )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--out", type=Path, help="directory of the run (default: runs/PRESET-lL-seedS)")
-    where.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run; --steps or --epochs extend it")
+    where.add_argument(
+        "--out", type=Path, help="directory of the run, or of several runs' directories (default: runs/PRESET-lL-seedS)"
+    )
+    where.add_argument(
+        "--resume", type=Path, nargs="+", metavar="RUN", help="go on with these runs; --steps or --epochs extend them"
+    )
 
 
 def run(args: argparse.Namespace) -> Outcome:
-    """Train, and say where the run is and how it ended."""
-    from minirmae.analysis import label
-    from minirmae.training import Progress, train
+    """Train, and say where the runs are and how they ended."""
+    from minirmae.training import Progress, train_together
 
+    configs: Sequence[TrainingConfig | None]
     if args.resume is None:
-        config = _configuration(args)
-        model = config.model
-        kind = f"l{model.linear_layers}" if config.objective == "plain" else config.objective
-        directory = args.out or Path("runs") / f"{model.preset}-{kind}-seed{config.seed}"
-        finished = train(config, directory, progress=Progress(str(directory)), device=args.device)
+        configs, directories = _plan(args)
     else:
-        progress = Progress(str(args.resume))
-        finished = train(_extended(args), args.resume, resume=True, progress=progress, device=args.device)
+        configs, directories = [_extended(args, directory) for directory in args.resume], args.resume
+    runs = train_together(
+        configs,
+        directories,
+        resume=args.resume is not None,
+        progress=Progress(str(directories[0]) if len(directories) == 1 else f"{len(directories)} runs"),
+        device=args.device,
+        precision=args.precision,
+    )
+    ends = [_end(finished) for finished in runs]
+    if len(ends) == 1:
+        return ends[0]
+    return Outcome({"runs": [end.result for end in ends]}, "\n".join(end.text for end in ends))
+
+
+def _end(finished: Run) -> Outcome:
+    """How one run ended."""
+    from minirmae.analysis import label
+
     last = finished.history("evaluation")[-1]
     result = {"run": str(finished.directory), "model": label(finished), "evaluation": last}
     text = f"{label(finished)} in {finished.directory}: step {last['step']}, evaluation loss {last['loss']:.5f}, "
@@ -98,10 +131,26 @@ def run(args: argparse.Namespace) -> Outcome:
     return Outcome(result, text)
 
 
-def _configuration(args: argparse.Namespace) -> TrainingConfig:
+def _plan(args: argparse.Namespace) -> tuple[list[TrainingConfig], list[Path]]:
+    """What to train, and where: one run for each depth and seed that was asked for."""
+    replicas = 1 if args.replicas is None else args.replicas
+    require_positive_int("train", replicas=replicas)
+    first = [_configuration(args, layers) for layers in args.linear_layers or [None]]
+    configs = [replace(config, seed=config.seed + r) for config in first for r in range(replicas)]
+    names = []
+    for config in configs:
+        model = config.model
+        kind = f"l{model.linear_layers}" if config.objective == "plain" else config.objective
+        names.append(f"{model.preset}-{kind}-seed{config.seed}")
+    if args.out is not None and len(configs) == 1:
+        return configs, [args.out]
+    return configs, [(args.out or Path("runs")) / name for name in names]
+
+
+def _configuration(args: argparse.Namespace, linear_layers: int | None) -> TrainingConfig:
     """The configuration that the options describe; what was not given keeps its default."""
     preset, chosen = args.preset or "shapes", recipe(args.objective or "plain")
-    layers = chosen.linear_layers if args.linear_layers is None else args.linear_layers
+    layers = chosen.linear_layers if linear_layers is None else linear_layers
     model = ModelConfig.paper(preset, args.latent, layers, args.variant or "linear")
     given = {field: getattr(args, field) for _, field, _, _ in _OPTIONS if getattr(args, field) is not None}
     fields = {**chosen.training, **given, "settings": _settings(args.settings or ())}
@@ -117,12 +166,14 @@ def _configuration(args: argparse.Namespace) -> TrainingConfig:
     return TrainingConfig(model=model, steps=steps, epochs=args.epochs, **fields)
 
 
-def _extended(args: argparse.Namespace) -> TrainingConfig | None:
+def _extended(args: argparse.Namespace, directory: Path) -> TrainingConfig | None:
     """The configuration of the run to resume, its length changed if that was asked for; None if not."""
     from minirmae.training import open_run
 
-    given = ["--" + name.replace("_", "-") for name in ("preset", "latent", "linear_layers", "variant", "set", "crop")
-             if getattr(args, "settings" if name == "set" else name) is not None]  # fmt: skip
+    names = ("preset", "latent", "linear_layers", "replicas", "variant", "settings", "crop")
+    given = [
+        "--" + name.replace("settings", "set").replace("_", "-") for name in names if getattr(args, name) is not None
+    ]
     given += [flag for flag, field, _, _ in _OPTIONS if getattr(args, field) is not None]
     if given:
         raise ValueError(
@@ -130,7 +181,7 @@ def _extended(args: argparse.Namespace) -> TrainingConfig | None:
         )
     if args.steps is None and args.epochs is None:
         return None
-    return replace(open_run(args.resume).config, steps=args.steps, epochs=args.epochs)
+    return replace(open_run(directory).config, steps=args.steps, epochs=args.epochs)
 
 
 def _settings(texts: Sequence[str]) -> dict[str, float | str]:

@@ -35,7 +35,7 @@ class _Lines(Progress):
     def begin(self, total: int, done: int) -> None:
         self._total, self._written = total, -float("inf")
 
-    def update(self, step: Step, seconds: float) -> None:
+    def update(self, step: Step) -> None:
         if time.monotonic() - self._written >= _SECONDS_BETWEEN_LINES:
             self._written = time.monotonic()
             say(f"step {step.number}/{self._total}")

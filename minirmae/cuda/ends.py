@@ -25,15 +25,19 @@ def gather(
     *,
     steps_per_epoch: int,
     batch_size: int,
+    own_images: bool = False,
     replicas: int = 1,
 ) -> Launch:
     """Fill `batch` (count, ...) from `images` (all, ...), uint8 or float32: those that this step's place in
-    `order` names. `batch_size` is that of a full batch; `batch` may be an epoch's smaller last one."""
+    `order` names. `batch_size` is that of a full batch; `batch` may be an epoch's smaller last one. With
+    `own_images` every replica has a data set of its own, one after the other."""
     count, values = batch.shape[0], batch.size // batch.shape[0]
     sizes = int32("gather", count=count, values=values, steps_per_epoch=steps_per_epoch, batch_size=batch_size)
     blocks = -(-batch.size // _THREADS), replicas, 1
+    stride = np.int64(images.size if own_images else 0)
+    arguments: tuple[Argument, ...] = (images, order, progress, batch, *sizes, stride)
     moved = batch.size * (4 + np.dtype(images.dtype).itemsize) * replicas
-    return Launch(f"gather_{images.dtype}", blocks, _THREADS, (images, order, progress, batch, *sizes), bytes=moved)
+    return Launch(f"gather_{images.dtype}", blocks, _THREADS, arguments, bytes=moved)
 
 
 def loss(

@@ -25,11 +25,12 @@ class StepPlan:
     Attributes:
         stages: of the model.
         trained, fixed: lengths of its vectors.
-        images: the data set on the device, (count, ...).
+        images: the data set on the device, (count, ...), or the first one.
         batch_size: of a full batch.
         loss: name of its kernel.
         adam: beta1, beta2, epsilon and weight_decay of the optimiser.
         replicas: models that take the step together.
+        own_images: whether each has a data set of its own; they lie one after the other.
     """
 
     stages: tuple[Stage, ...]
@@ -40,6 +41,7 @@ class StepPlan:
     loss: str
     adam: Mapping[str, float]
     replicas: int = 1
+    own_images: bool = False
 
     @property
     def order(self) -> Buffer:
@@ -77,6 +79,7 @@ class StepPlan:
                 batch,
                 steps_per_epoch=self.steps_per_epoch,
                 batch_size=self.batch_size,
+                own_images=self.own_images,
                 replicas=self.replicas,
             )
         ]

@@ -14,77 +14,100 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.backend import Array, asnumpy
 from minirmae.cuda.device import CudaDevice, Device
-from minirmae.cuda.network import Stage, read_stages
+from minirmae.cuda.network import NotCapturable, Stage, read_stages
 from minirmae.cuda.step import CapturedTraining
-from minirmae.cuda.training import resident
-from minirmae.data import Dataset
+from minirmae.data import Dataset, DeviceDataset
 from minirmae.layer import Layer
-from minirmae.optimizers import Adam
-from minirmae.validation import require_int
+from minirmae.objectives import Objective, reconstruction
+from minirmae.optimizers import Adam, Optimizer
 
 
-def fit_replicas(
-    models: Sequence[Layer],
-    dataset: Dataset,
-    optimizers: Sequence[Adam],
-    *,
-    steps: int,
-    batch_size: int = 32,
-    seeds: Sequence[int],
-    precision: str = "tf32",
-    make_device: Callable[[], Device] | None = None,
-) -> Array:
-    """Train all `models` for `steps` more steps at once; return the losses, float32 (steps, R).
+class Replicas:
+    """Models that train at the same time on one card.
 
     Args:
-        models: changed in place, at the end.
-        dataset: for all of them.
-        optimizers: Adam or AdamW, one a model, all with equally many steps taken.
-        steps, batch_size: for all of them.
+        models: one or more; changed by `store` only.
+        datasets: one for all, or one a model, equally large.
+        optimizers: Adam or AdamW, one a model, with equally many steps taken.
+        batch_size: images a step.
         seeds: of the order of images, one a model.
+        objective: what to minimise.
         precision: "tf32" or "float32".
-        make_device: returns a device for a group of like models; None takes the first card.
+        make_device: returns a device for a group of like models; None takes the card that the models are on, or
+            the first one.
+        names: of the models, for errors.
 
     Raises:
-        NotCapturable: a model or optimiser that has no captured step.
-        NonFiniteLoss: a model has diverged; all models are then as they were when last read back or before it.
+        NotCapturable: a model, optimiser or objective that has no captured step, or data sets that differ in size.
         DeviceError: no card, or its memory does not suffice.
         ValueError: numbers out of range or of different lengths.
     """
-    require_int("fit_replicas", "steps", steps, 0)
-    if not len(models) == len(optimizers) == len(seeds):
-        raise ValueError(f"fit_replicas: came {len(models)} models, {len(optimizers)} optimisers, {len(seeds)} seeds")
-    images = resident(dataset)
-    groups = [
-        (
-            members,
-            CapturedTraining(
+
+    def __init__(
+        self,
+        models: Sequence[Layer],
+        datasets: Sequence[Dataset],
+        optimizers: Sequence[Optimizer],
+        *,
+        batch_size: int,
+        seeds: Sequence[int],
+        objective: Objective = reconstruction,
+        precision: str = "tf32",
+        make_device: Callable[[], Device] | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
+        if not len(models) == len(optimizers) == len(seeds):
+            raise ValueError(f"replicas: came {len(models)} models, {len(optimizers)} optimisers, {len(seeds)} seeds")
+        if objective is not reconstruction:
+            raise NotCapturable("only the plain reconstruction objective has a captured step")
+        if make_device is None:
+            place = "cuda" if models[0].device == "cpu" else models[0].device
+            make_device = lambda: CudaDevice(place, precision)  # noqa: E731
+        names = names or [f"model {i} of {len(models)}" if len(models) > 1 else "" for i in range(len(models))]
+        self.optimizers = tuple(_adam(optimizer) for optimizer in optimizers)
+        groups = like(models, datasets[0].shape)
+        images = [resident(dataset) for dataset in datasets]
+        if len({one.shape for one in images}) > 1:
+            raise NotCapturable("models that train together must have equally many images")
+        self._groups: list[tuple[list[int], CapturedTraining]] = []
+        for members in groups:
+            training = CapturedTraining(
                 [models[i] for i in members],
-                [optimizers[i] for i in members],
-                images,
+                [self.optimizers[i] for i in members],
+                images if len(images) == 1 else [images[i] for i in members],
                 batch_size=batch_size,
                 seeds=[seeds[i] for i in members],
-                device=CudaDevice("cuda", precision) if make_device is None else make_device(),
-            ),
-        )
-        for members in like(models, dataset.shape)
-    ]
-    losses = np.empty((steps, len(models)), np.float32)
-    done = 0
-    try:
-        while done < steps:
-            count = min([steps - done, *(training.room for _, training in groups)])
-            for _, training in groups:
-                training.start(count)
-            for members, training in groups:
-                losses[done : done + count, members] = training.finish()
-            done += count
-    finally:
-        for _, training in groups:
+                device=make_device(),
+                names=[names[i] for i in members],
+            )
+            self._groups.append((members, training))
+        self.plan = self._groups[0][1].plan
+
+    @property
+    def steps(self) -> int:
+        """Steps taken so far."""
+        return self._groups[0][1].steps
+
+    def run(self, most: int) -> Array:
+        """Take `most` steps, or as many as there are until the host must look after the card; return their losses.
+
+        Returns float32 (steps, models), each loss before its update. Raises NonFiniteLoss if a model has diverged;
+        `store` then gives its parameters before that step.
+        """
+        count = min([most, *(training.room for _, training in self._groups)])
+        losses = np.empty((count, len(self.optimizers)), np.float32)
+        for _, training in self._groups:
+            training.start(count)
+        for members, training in self._groups:
+            losses[:, members] = training.finish()
+        return losses
+
+    def store(self) -> None:
+        """Copy parameters and state back into the models and optimisers, wherever those are."""
+        for _, training in self._groups:
             training.store()
-    return losses
 
 
 def like(models: Sequence[Layer], shape: tuple[int, ...]) -> list[list[int]]:
@@ -96,3 +119,16 @@ def like(models: Sequence[Layer], shape: tuple[int, ...]) -> list[list[int]]:
     for number, model in enumerate(models):
         groups.setdefault(read_stages(model, shape), []).append(number)
     return list(groups.values())
+
+
+def resident(dataset: Dataset) -> Array:
+    """Return all images of `dataset` as one host array: bytes where it has bytes, else float32."""
+    stored = dataset if isinstance(dataset, DeviceDataset) else DeviceDataset(dataset, "cpu")
+    images = asnumpy(stored.images)
+    return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
+
+
+def _adam(optimizer: Optimizer) -> Adam:
+    if not isinstance(optimizer, Adam):
+        raise NotCapturable(f"the captured step has Adam and AdamW, the optimiser is {type(optimizer).__name__}")
+    return optimizer

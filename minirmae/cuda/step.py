@@ -9,6 +9,7 @@ steps, and reads losses as rarely.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -34,10 +35,11 @@ class CapturedTraining:
     Args:
         models: one or more; changed by `store` only.
         optimizers: Adam or AdamW, one a model, with equal numbers but for the learning rate.
-        images: the data set, (count, H, W, C), uint8 or float32 in [0, 1].
+        images: the data set, (count, H, W, C), uint8 or float32 in [0, 1]; or a list of them, one a model.
         batch_size: images a step; the last batch of an epoch may be smaller.
         seeds: of the order of images, one a model.
         device: a `CudaDevice`.
+        names: of the models, for errors.
         loss: "mean_squared_error", or "binary_cross_entropy" of logits, between images and output.
 
     Attributes:
@@ -54,11 +56,12 @@ class CapturedTraining:
         self,
         models: Sequence[Layer],
         optimizers: Sequence[Adam],
-        images: Array,
+        images: Array | Sequence[Array],
         *,
         batch_size: int,
         seeds: Sequence[int],
         device: Device,
+        names: Sequence[str] = (),
         loss: str = "mean_squared_error",
     ) -> None:
         require_positive_int("captured step", batch_size=batch_size, models=len(models))
@@ -66,26 +69,29 @@ class CapturedTraining:
             raise ValueError(
                 f"captured step: came {len(models)} models, {len(optimizers)} optimisers and {len(seeds)} seeds"
             )
-        if images.dtype not in (np.uint8, np.float32):
-            raise NotCapturable(f"the images must be uint8 or float32, came {images.dtype}")
+        sets: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
+        _require_alike(sets, len(models))
         self.models, self.optimizers, self.seeds = tuple(models), tuple(optimizers), tuple(seeds)
+        self._names = names or [f"model {r} of {len(models)}" if len(models) > 1 else "" for r in range(len(models))]
         self.plan = StepPlan(
-            stages=_common_stages(models, images.shape[1:]),
+            stages=_common_stages(models, sets[0].shape[1:]),
             trained=models[0].values.size,
             fixed=models[0].fixed.size,
-            images=Buffer("images", images.shape, str(images.dtype)),
+            images=Buffer("images", sets[0].shape, str(sets[0].dtype)),
             batch_size=batch_size,
             loss=loss,
             adam=_common_numbers(optimizers),
             replicas=len(models),
+            own_images=len(sets) > 1,
         )
         launches = {count: self.plan.launches(count) for count in self.plan.batch_sizes}
         used = [buffer for step in launches.values() for launch in step for buffer in launch.buffers()]
         self._layout = lay_out([*self.plan.state(), *used], outside=("images",))
         self._device = device
         self._base = device.allocate(self._layout.bytes * len(models))
-        images_address = device.allocate(images.nbytes)
-        device.upload(images_address, np.ascontiguousarray(images))
+        images_address = device.allocate(sum(one.nbytes for one in sets))
+        for number, one in enumerate(sets):
+            device.upload(images_address + number * one.nbytes, np.ascontiguousarray(one))
         self.bound = {
             count: [self._layout.bind(launch, self._base, {"images": images_address}) for launch in step]
             for count, step in launches.items()
@@ -180,7 +186,7 @@ class CapturedTraining:
                 self.steps, self._epoch = int(step), -1
                 # Two flags of 32 bits: the loss's is the low one.
                 what = "the loss is not finite" if stopped & 0xFFFFFFFF else "the gradient is not finite"
-                which = f" in model {replica} of {len(self.models)}" if len(self.models) > 1 else ""
+                which = f" in {self._names[replica]}" if self._names[replica] else ""
                 rate = rate_at(optimizer, self.steps)
                 raise NonFiniteLoss(
                     f"training stopped at step {self.steps + 1}{which}: {what} (learning rate {rate:g}). "
@@ -203,6 +209,17 @@ def rate_at(optimizer: Adam, step: int) -> float:
     """The learning rate of the step that follows `step` others."""
     rate = optimizer.learning_rate
     return float(rate(step) if callable(rate) else rate)
+
+
+def _require_alike(sets: Sequence[Array], models: int) -> None:
+    """Raise unless there is one data set, or one a model, all of one shape and type that the kernels take."""
+    if sets[0].dtype not in (np.uint8, np.float32):
+        raise NotCapturable(f"the images must be uint8 or float32, came {sets[0].dtype}")
+    if len(sets) not in (1, models):
+        raise ValueError(f"captured step: came {len(sets)} data sets for {models} models; give one, or one a model")
+    kinds = {(one.shape, one.dtype) for one in sets}
+    if len(kinds) > 1:
+        raise NotCapturable("models that train together must have equally many images of one shape and type")
 
 
 def _common_stages(models: Sequence[Layer], shape: tuple[int, ...]) -> tuple[Stage, ...]:

@@ -1,25 +1,28 @@
 """The training loop with a captured step: what `minirmae.training.loop` yields, taken on a card.
 
-The host's model and optimiser follow at the steps where somebody looks at
+The host's models and optimisers follow at the steps where somebody looks at
 them. After a step has been yielded, they are up to date exactly if
 `optimizer.steps` is its number.
 """
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, asnumpy
-from minirmae.cuda.device import CudaDevice, Device
+from minirmae.backend import Array
+from minirmae.cuda.device import Device
 from minirmae.cuda.network import NotCapturable
-from minirmae.cuda.step import CapturedTraining, rate_at
-from minirmae.data import Dataset, DeviceDataset
+from minirmae.cuda.replicas import Replicas
+from minirmae.cuda.step import rate_at
+from minirmae.data import Dataset
 from minirmae.layer import Layer
 from minirmae.objectives import Objective, reconstruction
-from minirmae.optimizers import Adam, Optimizer
+from minirmae.optimizers import Optimizer
 from minirmae.training.loop import Step, training_steps
 from minirmae.training.step import NonFiniteLoss
 from minirmae.validation import require_int
@@ -39,7 +42,7 @@ def captured_steps(
     device: Device | None = None,
     until: Callable[[int], int] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """Train `model` for `steps` more steps on a card, and yield each step once its loss has been read back.
 
     Args:
@@ -57,77 +60,68 @@ def captured_steps(
         DeviceError: no such device, or its memory does not suffice.
         ValueError or TypeError: the images do not fit the model, or a number is out of range.
     """
-    require_int("captured_steps", "steps", steps, 0)
+    options: dict[str, Any] = {"batch_size": batch_size, "objective": objective}
+    make_device = None if device is None else lambda: device
     try:
-        training = _captured(model, dataset, optimizer, batch_size, seed, objective, precision, device)
+        replicas = Replicas(
+            [model], [dataset], [optimizer], seeds=[seed], precision=precision, make_device=make_device, **options
+        )
     except NotCapturable as error:
-        warnings.warn(
-            f"the training step cannot be captured ({error}); it runs op by op, which is slower",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        yield from training_steps(
-            model, dataset, optimizer, steps=steps, batch_size=batch_size, seed=seed, objective=objective, rng=rng
-        )
+        warn_op_by_op(error)
+        yield from training_steps(model, dataset, optimizer, steps=steps, seed=seed, rng=rng, **options)
         return
-    for (step,) in steps_together(training, steps, until=until, interrupted=interrupted):
+    for (step,) in steps_together(replicas, steps, until=until, interrupted=interrupted):
         yield step
 
 
 def steps_together(
-    training: CapturedTraining,
+    replicas: Replicas,
     steps: int,
     *,
     until: Callable[[int], int] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
-) -> Iterator[tuple[Step, ...]]:
-    """Take `steps` more steps of all the models in `training`, and yield each as a tuple of one `Step` a model.
+) -> Generator[tuple[Step, ...]]:
+    """Take `steps` more steps of all the models, and yield each as a tuple of one `Step` a model.
 
     `until` and `interrupted` as in `captured_steps`, and so are the errors;
-    the models and optimisers that follow are those of `training`.
+    the models and optimisers that follow are those of `replicas`.
     """
-    end, per_epoch, count = training.steps + steps, training.plan.steps_per_epoch, training.plan.images.shape[0]
-    while training.steps < end:
-        first = training.steps
+    require_int("captured steps", "steps", steps, 0)
+    plan = replicas.plan
+    end, per_epoch, count = replicas.steps + steps, plan.steps_per_epoch, plan.images.shape[0]
+    while replicas.steps < end:
+        began, first = time.perf_counter(), replicas.steps
         stop = end if until is None else min(end, max(until(first), first + 1))
         try:
-            losses = training.run(min(stop - first, training.room))
+            losses = replicas.run(stop - first)
         except NonFiniteLoss:
-            training.store()
+            replicas.store()
             raise
-        if training.steps == stop or interrupted():
-            training.store()
+        if replicas.steps == stop or interrupted():
+            replicas.store()
+        seconds = (time.perf_counter() - began) / len(losses)
         for number, row in enumerate(losses.tolist(), first + 1):
             epoch, place = divmod(number - 1, per_epoch)
-            images = min(count - place * training.plan.batch_size, training.plan.batch_size)
+            images = min(count - place * plan.batch_size, plan.batch_size)
             yield tuple(
-                Step(number, epoch, place + 1 == per_epoch, images, loss, rate_at(optimizer, number - 1))
-                for loss, optimizer in zip(row, training.optimizers, strict=True)
+                Step(number, epoch, place + 1 == per_epoch, images, loss, rate_at(optimizer, number - 1), seconds)
+                for loss, optimizer in zip(row, replicas.optimizers, strict=True)
             )
 
 
-def resident(dataset: Dataset) -> Array:
-    """Return all images of `dataset` as one host array: bytes where it has bytes, else float32."""
-    stored = dataset if isinstance(dataset, DeviceDataset) else DeviceDataset(dataset, "cpu")
-    images = asnumpy(stored.images)
-    return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
+def fit_replicas(replicas: Replicas, steps: int) -> Array:
+    """Take `steps` more steps of all the models, bring them home, and return the losses, float32 (steps, models).
+
+    Raises what `steps_together` raises.
+    """
+    rows: Sequence[Any] = [[step.loss for step in row] for row in steps_together(replicas, steps)]
+    return np.array(rows, dtype=np.float32).reshape(steps, len(replicas.optimizers))
 
 
-def _captured(
-    model: Layer,
-    dataset: Dataset,
-    optimizer: Optimizer,
-    batch_size: int,
-    seed: int,
-    objective: Objective,
-    precision: str,
-    device: Device | None,
-) -> CapturedTraining:
-    if objective is not reconstruction:
-        raise NotCapturable("only the plain reconstruction objective has a captured step")
-    if not isinstance(optimizer, Adam):
-        raise NotCapturable(f"the captured step has Adam and AdamW, the optimiser is {type(optimizer).__name__}")
-    if device is None:
-        device = CudaDevice("cuda" if model.device == "cpu" else model.device, precision)
-    images = resident(dataset)
-    return CapturedTraining([model], [optimizer], images, batch_size=batch_size, seeds=[seed], device=device)
+def warn_op_by_op(reason: NotCapturable) -> None:
+    """Warn that there is no captured step, and why."""
+    warnings.warn(
+        f"the training step cannot be captured ({reason}); it runs op by op, which is slower",
+        RuntimeWarning,
+        stacklevel=3,
+    )

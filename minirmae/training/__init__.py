@@ -24,7 +24,7 @@ from minirmae.training.loop import Step, fit, noise_generator, training_steps
 from minirmae.training.progress import Progress
 from minirmae.training.run import Run, RunError, open_run
 from minirmae.training.step import NonFiniteLoss, TrainingStep
-from minirmae.training.trainer import train
+from minirmae.training.trainer import train, train_together
 
 __all__ = [
     "DTYPES",
@@ -56,6 +56,7 @@ __all__ = [
     "save_checkpoint",
     "total_steps",
     "train",
+    "train_together",
     "training_data",
     "training_steps",
 ]

@@ -30,6 +30,10 @@ class Request:
 
     signal: int | None = None
 
+    def came(self) -> bool:
+        """Return whether there was one."""
+        return self.signal is not None
+
 
 @contextmanager
 def deferred_signals() -> Iterator[Request]:

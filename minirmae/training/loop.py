@@ -8,8 +8,9 @@ a restored optimiser goes on where the other one stopped.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class Step:
         images: size of its batch.
         loss: value before the update.
         learning_rate: of the update.
+        seconds: wall time that it took, batch included; two equal steps may differ in it.
     """
 
     number: int
@@ -43,6 +45,7 @@ class Step:
     images: int
     loss: float
     learning_rate: float
+    seconds: float = field(default=0.0, compare=False)
 
 
 def noise_generator(seed: int) -> np.random.Generator:
@@ -87,11 +90,12 @@ def training_steps(
         while optimizer.steps < end:
             epoch, done = divmod(optimizer.steps, per_epoch)
             for indices in batches(len(dataset), batch_size, seed=seed, epoch=epoch, start=done):
-                rate = optimizer.current_rate()
+                began, rate = time.perf_counter(), optimizer.current_rate()
                 x = to_device(dataset.batch(indices, model.dtype), model.device)
                 loss = take(x, rng)
                 number = optimizer.steps
-                yield Step(number, epoch, number % per_epoch == 0, len(x), loss, rate)
+                seconds = time.perf_counter() - began
+                yield Step(number, epoch, number % per_epoch == 0, len(x), loss, rate, seconds)
                 if number >= end:
                     return
 

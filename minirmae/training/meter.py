@@ -23,12 +23,12 @@ class Meter:
     loss: float = 0.0
     seconds: float = 0.0
 
-    def add(self, step: Step, seconds: float) -> None:
-        """Count `step`, which took `seconds`."""
+    def add(self, step: Step) -> None:
+        """Count `step`."""
         self.steps += 1
         self.images += step.images
         self.loss += step.loss
-        self.seconds += seconds
+        self.seconds += step.seconds
 
     def means(self) -> dict[str, Any]:
         """Return `loss`, the mean, and `images_per_second`."""

@@ -42,13 +42,13 @@ class Progress:
         self._drawn = -float("inf")
         self._weight = self._loss = self._images = self._seconds = 0.0
 
-    def update(self, step: Step, seconds: float) -> None:
-        """Show `step`, which took `seconds`."""
+    def update(self, step: Step) -> None:
+        """Show `step`."""
         # Sums that forget: their ratios are weighted means without a bias at the start.
         self._weight = _SMOOTHING * self._weight + 1
         self._loss = _SMOOTHING * self._loss + step.loss
         self._images = _SMOOTHING * self._images + step.images
-        self._seconds = _SMOOTHING * self._seconds + seconds
+        self._seconds = _SMOOTHING * self._seconds + step.seconds
         finished = step.number >= self._total
         if not self._terminal:
             if step.ends_epoch or finished:

@@ -124,27 +124,32 @@ def open_run(directory: str | os.PathLike[str]) -> Run:
     return Run(directory, config)
 
 
-def create_run(directory: str | os.PathLike[str], config: TrainingConfig) -> Run:
-    """Make `directory` a run of `config` and return it; nothing is left behind if that fails.
-
-    Raises:
-        RunError: there is a run already, or something else that is not an empty directory.
-        OSError: the directory cannot be written; the message names it.
-    """
-    run = Run(Path(directory), config)
+def require_new(directory: str | os.PathLike[str]) -> None:
+    """Raise RunError if there is a run in `directory`, or something else that is not an empty directory."""
+    directory = Path(directory)
     if is_run(directory):
         raise RunError(
             f"{directory}: there is a run already; go on with it (minirmae train --resume {directory}), "
             "or choose another directory"
         )
+    if directory.exists():
+        with explained(f"cannot write a run into {directory}"):
+            others = sorted(set(directory.iterdir()) - set(_leftovers(directory)))
+        if others:
+            raise RunError(f"{directory}: not empty, and not a run (it has {others[0].name}); choose another directory")
+
+
+def create_run(directory: str | os.PathLike[str], config: TrainingConfig) -> Run:
+    """Make `directory` a run of `config` and return it; nothing is left behind if that fails.
+
+    Raises:
+        RunError: as `require_new`.
+        OSError: the directory cannot be written; the message names it.
+    """
+    run = Run(Path(directory), config)
+    require_new(directory)
     existed = run.directory.exists()
     with explained(f"cannot write a run into {directory}"):
-        if existed:
-            others = sorted(set(run.directory.iterdir()) - set(_leftovers(run.directory)))
-            if others:
-                raise RunError(
-                    f"{directory}: not empty, and not a run (it has {others[0].name}); choose another directory"
-                )
         try:
             run.directory.mkdir(parents=True, exist_ok=True)
             run.write_config()

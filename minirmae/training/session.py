@@ -1,4 +1,4 @@
-"""One process's work on one run: the loop, and after each step whatever is due.
+"""One process's work on one run, loop apart: what comes before the first step, and whatever is due after each.
 
 What is due comes always in the order training record, evaluation, checkpoint.
 So a checkpoint of step n means that the history holds every record up to n,
@@ -9,7 +9,6 @@ process stopped.
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,12 +23,10 @@ from minirmae.optimizers import Optimizer
 from minirmae.training import history
 from minirmae.training.checkpoint import save_checkpoint
 from minirmae.training.evaluation import evaluate, evaluate_classifier
-from minirmae.training.interrupt import TrainingInterrupted, deferred_signals
-from minirmae.training.loop import Step, training_steps
+from minirmae.training.loop import Step
 from minirmae.training.meter import Meter
 from minirmae.training.progress import Progress
 from minirmae.training.run import Run, RunError, explained, remove_leftovers
-from minirmae.training.step import NonFiniteLoss
 
 
 @dataclass
@@ -46,7 +43,7 @@ class Session:
     total: int
     progress: Progress | None
     meter: Meter = field(default_factory=Meter)
-    _saved_step: int = 0
+    saved_step: int = -1
     _origin: float = field(default_factory=time.perf_counter)
 
     def restore(self) -> None:
@@ -72,7 +69,7 @@ class Session:
             )
         self.run.history()
         checkpoint.restore(self.model, self.optimizer, self.rng)
-        self.meter, self._saved_step, self._origin = meter, checkpoint.step, time.perf_counter() - seconds
+        self.meter, self.saved_step, self._origin = meter, checkpoint.step, time.perf_counter() - seconds
         remove_leftovers(self.run.directory)
         history.rewind(self.run.history_path, checkpoint.step)
 
@@ -82,63 +79,26 @@ class Session:
         with explained(f"cannot write a run into {self.run.directory}"):
             write_text(self.run.history_path, "")
         self._evaluate()
-        self._save()
+        self.save()
 
-    def train(self) -> None:
-        """Take the steps that are left; raises as `minirmae.training.train` says."""
+    def next_look(self, step: int) -> int:
+        """Return the first step after `step` at which the model itself is needed, to be evaluated or saved."""
         config = self.run.config
-        if self.progress:
-            self.progress.begin(self.total, self.optimizer.steps)
-        steps = training_steps(
-            self.model,
-            self.data,
-            self.optimizer,
-            steps=self.total - self.optimizer.steps,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            objective=self.objective,
-            rng=self.rng,
-            workers=config.workers,
-        )
-        try:
-            with closing(steps), deferred_signals() as request:
-                before = time.perf_counter()
-                for step in steps:
-                    self._after(step, time.perf_counter() - before)
-                    if request.signal is not None:
-                        break
-                    before = time.perf_counter()
-                if request.signal is not None:
-                    self._stop(request.signal)
-        except NonFiniteLoss as error:
-            kept = f"The last good checkpoint, of step {self._saved_step}, is kept in {self.run.directory}."
-            error.args = (f"{error} {kept}",)
-            raise
-
-    def _stop(self, signal: int) -> None:
-        """Save and raise TrainingInterrupted."""
-        step = self.optimizer.steps
-        if self._saved_step != step:
-            self._save()
-        raise TrainingInterrupted(
-            f"stopped and saved at step {step} of {self.total}; "
-            f"go on with: minirmae train --resume {self.run.directory}",
-            signal,
+        return min(
+            self.total, *((step // every + 1) * every for every in (config.evaluate_every, config.checkpoint_every))
         )
 
-    def _after(self, step: Step, seconds: float) -> None:
-        """Report, record, evaluate and save what is due after `step`."""
+    def after(self, step: Step) -> None:
+        """Record, evaluate and save what is due after `step`."""
         config, last = self.run.config, step.number == self.total
-        self.meter.add(step, seconds)
-        if self.progress:
-            self.progress.update(step, seconds)
+        self.meter.add(step)
         if last or step.number % config.log_every == 0:
-            self._record("train", learning_rate=step.learning_rate, **self.meter.means())
+            self._record("train", step.number, learning_rate=step.learning_rate, **self.meter.means())
             self.meter = Meter()
         if last or step.number % config.evaluate_every == 0:
             self._evaluate()
         if last or step.number % config.checkpoint_every == 0:
-            self._save()
+            self.save()
 
     def _evaluate(self) -> None:
         if self.progress:
@@ -149,18 +109,20 @@ class Session:
             if isinstance(self.model, Classifier)
             else evaluate(self.model, self.evaluation, **options)
         )
-        self._record("evaluation", **result.to_json())
+        self._record("evaluation", self.optimizer.steps, **result.to_json())
 
-    def _record(self, kind: str, **values: Any) -> None:
-        """Add a record to the history."""
-        step = self.optimizer.steps
+    def _record(self, kind: str, step: int, **values: Any) -> None:
+        """Add a record of `step` to the history."""
         epoch = step / steps_per_epoch(len(self.data), self.run.config.batch_size)
         record = {"kind": kind, "step": step, "epoch": epoch, "seconds": self._seconds(), **values}
         with explained(f"cannot add to {self.run.history_path} at step {step}", self._advice()):
             history.append(self.run.history_path, record)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the checkpoint, unless that of this step is there."""
         step = self.optimizer.steps
+        if step == self.saved_step:
+            return
         extra = {
             "config": self.run.config.to_json(),
             "data": self._data(),
@@ -169,11 +131,11 @@ class Session:
         }
         with explained(f"cannot save the checkpoint of step {step} in {self.run.directory}", self._advice()):
             save_checkpoint(self.run.checkpoint_path, self.model, self.optimizer, self.rng, extra)
-        self._saved_step = step
+        self.saved_step = step
 
     def _advice(self) -> str:
         saved = self.run.checkpoint_path.exists()
-        kept = f"the checkpoint of step {self._saved_step} is kept" if saved else "nothing is lost"
+        kept = f"the checkpoint of step {self.saved_step} is kept" if saved else "nothing is lost"
         return f"{kept}; once the cause is removed, go on with: minirmae train --resume {self.run.directory}"
 
     def _seconds(self) -> float:
