@@ -1,6 +1,7 @@
-"""The training step against PyTorch's, on the CPU: same model, weights, data, precision and cores.
+"""The training step against PyTorch's, on this processor: same model, weights, data, precision and cores.
 
     python examples/benchmark_vs_torch.py [--preset mnist] [--batch-size 32 128] [--rounds 15] [--json]
+    python examples/benchmark_vs_torch.py --device cuda     on a card: options and method of benchmark_vs_torch_gpu.py
 
 Our step and every PyTorch configuration take turns, a few steps each, so that a
 machine whose speed drifts is fair to all; the figure to read is the ratio of
@@ -145,6 +146,14 @@ def train_alone(library, preset, batch):
 
 
 def main():
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    chosen, rest = where.parse_known_args()
+    if chosen.device == "cuda":
+        import benchmark_vs_torch_gpu
+
+        benchmark_vs_torch_gpu.main(rest)
+        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=("shapes", "mnist"), default="mnist")
     parser.add_argument("--batch-size", type=int, nargs="+", default=[32, 128])
@@ -152,7 +161,7 @@ def main():
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which takes a minute")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--alone", choices=("minirmae", "torch"), help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(rest)
     if importlib.util.find_spec("torch") is None:
         sys.exit("This benchmark compares with PyTorch, which is not installed: pip install torch")
     if args.alone:

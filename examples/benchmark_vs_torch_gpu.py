@@ -155,7 +155,7 @@ def compare(preset, batch, precision, rounds, steps):
     }
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=tuple(PRESETS), nargs="+", default=["mnist", "celeba"])
     parser.add_argument("--batch-size", type=int, nargs="+", default=[32, 256, 1024])
@@ -163,7 +163,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=20, help="steps between two looks at the clock")
     parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     try:
         backend.require_device("cuda")
     except backend.DeviceError as error:

@@ -25,19 +25,23 @@ from minirmae.optimizers import Adam
 from minirmae.parallel import Team
 from minirmae.training.step import TrainingStep
 
+_ROUND = 16
+
 
 @dataclass(frozen=True)
 class Timing:
-    """A training step at one batch size and number of workers.
+    """A training step at one batch size, taken in one way.
 
     Attributes:
         batch, workers: the setting.
+        step: "op by op", or on a card the precision of a captured one.
         seconds: median time of a step.
         images_per_second: of training.
         gflops: plain multiply-add count of the step over its time, in 10^9 operations a second.
         peak: fraction of the product rate measured in the same run (see `product_rate`).
         parts: median seconds of each part of one worker's share, taken alone: data, each layer's forward and
-            backward, loss, zeroed gradients, optimizer (of its stretch of the parameters).
+            backward, loss, zeroed gradients, optimizer (of its stretch of the parameters). Empty for a
+            captured step.
     """
 
     batch: int
@@ -47,6 +51,7 @@ class Timing:
     gflops: float
     peak: float
     parts: dict[str, float]
+    step: str = "op by op"
 
     def to_json(self) -> dict[str, Any]:
         """The fields as a dict that `json.dumps` takes."""
@@ -94,6 +99,27 @@ def measure(
             parts.run()
     medians = {name: median(values) for name, values in parts.times.items()}
     return Timing(batch, workers, seconds, batch / seconds, gflops, gflops / rate, medians)
+
+
+def measure_captured(
+    config: ModelConfig, batch: int, precision: str, *, repeats: int = 15, seed: int = 0, device: str = "cuda"
+) -> Timing:
+    """Time `repeats` rounds of captured training steps on random images, on a card; losses are read back every round.
+
+    Raises DeviceError if there is no such card or its memory does not suffice.
+    """
+    # With a card only.
+    from minirmae.cuda.replicas import Replicas
+
+    rate = product_rate(device=device)
+    rng = np.random.default_rng(seed)
+    model = build(config, rng, np.float32).to(device)
+    images = ArrayDataset(rng.integers(0, 256, (batch, *PRESETS[config.preset].image), dtype=np.uint8))
+    replicas = Replicas([model], [images], [Adam(1e-4)], batch_size=batch, seeds=[seed], precision=precision)
+    replicas.run(_ROUND)
+    seconds = median(_seconds(lambda: replicas.run(_ROUND), device) / _ROUND for _ in range(repeats))
+    gflops = 3 * batch * forward_operations(model, PRESETS[config.preset].image) / seconds / 1e9
+    return Timing(batch, 1, seconds, batch / seconds, gflops, gflops / rate, {}, precision)
 
 
 def product_rate(workers: int = 1, dtype: Any = np.float32, size: int = 2048, device: str = "cpu") -> float:

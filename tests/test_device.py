@@ -1,5 +1,6 @@
 """Everything on a device, by the strict stand-in: the values are NumPy's, nothing moves unasked, devices do not mix."""
 
+import cuda_emulator
 import device_parity as parity
 import device_parity_codes as codes
 import device_stand_in as stand_in
@@ -244,5 +245,18 @@ def test_commands_take_a_device(tmp_path, capsys):
     assert main(["gradcheck", "--select", "conv2d", "--device", DEVICE, "--verbose"]) == 0
     assert "float64 on stand-in:0" in capsys.readouterr().out
     assert main(["theory", "two-layer", "--quick", "--device", DEVICE]) == 0
-    assert main(["bench", "--batch-size", "1", "--repeats", "1", "--latent", "3", "--device", DEVICE]) == 0
-    assert "stand-in:0" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(cuda_emulator.COMPILER is None, reason="no C++ compiler (g++ or clang++)")
+def test_bench_times_the_captured_step_too(monkeypatch, capsys):
+    monkeypatch.setattr(
+        "minirmae.cuda.replicas.CudaDevice", lambda place, precision: cuda_emulator.EmulatedDevice(precision)
+    )
+    monkeypatch.setattr("minirmae.benchmark._ROUND", 1)
+    small = ["--preset", "shapes", "--latent", "3", "--linear-layers", "1", "--batch-size", "1", "--repeats", "1"]
+    assert main(["bench", *small, "--device", DEVICE]) == 0
+    text = capsys.readouterr().out
+    assert "stand-in:0" in text
+    assert all(step in text for step in ("op by op", "captured, tf32", "captured, float32"))
+    assert main(["bench", *small, "--device", DEVICE, "--dtype", "float64"]) == 0
+    assert "captured" not in capsys.readouterr().out

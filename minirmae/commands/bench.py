@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Time every setting, and tabulate."""
     from minirmae.backend import require_device
-    from minirmae.benchmark import measure, peak_memory
+    from minirmae.benchmark import measure, measure_captured, peak_memory
     from minirmae.commands.info import machine
     from minirmae.parallel import default_workers
     from minirmae.report import Table
@@ -44,13 +44,17 @@ def run(args: argparse.Namespace) -> Outcome:
             for workers in args.workers or [default_workers(batch) if device == "cpu" else 1]:
                 status.show(f"{args.preset}, batch {batch}, {workers} workers")
                 timings.append(measure(config, batch, workers, **options))
+            for precision in ("tf32", "float32") if device != "cpu" and args.dtype == "float32" else ():
+                status.show(f"{args.preset}, batch {batch}, captured, {precision}")
+                captured = {"repeats": args.repeats, "seed": args.seed, "device": device}
+                timings.append(measure_captured(config, batch, precision, **captured))
     memory = peak_memory()
     rows = [
-        (str(t.batch), str(t.workers), f"{1e3 * t.seconds:.1f}", f"{t.images_per_second:,.0f}", f"{t.gflops:.0f}",
-         f"{t.peak:.0%}") for t in timings
+        (str(t.batch), str(t.workers), t.step if t.step == "op by op" else f"captured, {t.step}",
+         f"{1e3 * t.seconds:.3g}", f"{t.images_per_second:,.0f}", f"{t.gflops:.0f}", f"{t.peak:.0%}") for t in timings
     ]  # fmt: skip
-    columns = ("batch", "workers", "ms a step", "images/s", "GFLOP/s (plain count)", "of the product rate")
-    parts = [_parts(t.parts, f"batch {t.batch}, {t.workers} workers") for t in timings]
+    columns = ("batch", "workers", "step", "ms a step", "images/s", "GFLOP/s (plain count)", "of the product rate")
+    parts = [_parts(t.parts, f"batch {t.batch}, {t.workers} workers") for t in timings if t.parts]
     lines = [
         f"{args.preset}, n = {config.latent}, l = {config.linear_layers}, {args.dtype}, {device}: {machine()}",
         Table(columns, rows).text(),
