@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import _in_batches
 from minirmae.backend import Array
+from minirmae.batched import in_batches
 from minirmae.layer import Backward, Layer, Shape
 from minirmae.layers import Conv2d, Flatten, Linear, ReLU, Sequential
 from minirmae.pooling_layers import MaxPool2d
@@ -58,11 +58,11 @@ class Classifier(Layer):
 
     def features(self, x: Array, *, batch_size: int = 256) -> Array:
         """Features (N, n) of images (N, H, W, C): the values of the last hidden layer, none of them negative."""
-        return _in_batches(self.body, x, batch_size)
+        return in_batches(self.body, x, batch_size)
 
     def logits(self, x: Array, *, batch_size: int = 256) -> Array:
         """Logits (N, classes) of images (N, H, W, C)."""
-        return _in_batches(self, x, batch_size)
+        return in_batches(self, x, batch_size)
 
     def predict(self, x: Array, *, batch_size: int = 256) -> Array:
         """The most likely class of each image, N integers; of equal ones the first."""

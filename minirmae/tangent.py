@@ -14,7 +14,7 @@ For a layer of your own, register its rule:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any
 
 import numpy as np
@@ -101,20 +101,28 @@ def tangent_rule(layer: Any, x: Array, tx: Array, rng: Rng = None) -> LayerTange
     raise NotImplementedError
 
 
-@tangent_rule.register
-def _linear(layer: Linear, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
-    return _apply(layer, tangents.linear_tangent, x, tx)
+_ONE_OP: dict[type[Layer], tuple[Callable[..., Tangent], tuple[str, ...]]] = {
+    Linear: (tangents.linear_tangent, ()),
+    Conv2d: (tangents.conv2d_tangent, ("stride", "padding")),
+    ConvTranspose2d: (tangents.conv_transpose2d_tangent, ("stride", "padding", "output_padding")),
+    ReLU: (tangents.relu_tangent, ()),
+    LeakyReLU: (tangents.leaky_relu_tangent, ("slope",)),
+    Sigmoid: (tangents.sigmoid_tangent, ()),
+    Tanh: (tangents.tanh_tangent, ()),
+    Reshape: (tangents.reshape_tangent, ("shape",)),
+    Flatten: (tangents.flatten_tangent, ()),
+}
+"""Layers that are one op: its tangent pass, and which attributes of the layer are its options."""
 
 
-@tangent_rule.register
-def _conv2d(layer: Conv2d, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
-    return _apply(layer, tangents.conv2d_tangent, x, tx, stride=layer.stride, padding=layer.padding)
+def _one_op(
+    op_tangent: Callable[..., Tangent], options: tuple[str, ...], layer: Layer, x: Array, tx: Array, rng: Rng = None
+) -> LayerTangent:
+    return _apply(layer, op_tangent, x, tx, **{name: getattr(layer, name) for name in options})
 
 
-@tangent_rule.register
-def _conv_transpose2d(layer: ConvTranspose2d, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
-    geometry = {"stride": layer.stride, "padding": layer.padding, "output_padding": layer.output_padding}
-    return _apply(layer, tangents.conv_transpose2d_tangent, x, tx, **geometry)
+for _kind, _rule in _ONE_OP.items():
+    tangent_rule.register(_kind, partial(_one_op, *_rule))
 
 
 @tangent_rule.register
@@ -130,36 +138,6 @@ def _linear_stack(layer: LinearStack, x: Array, tx: Array, rng: Rng = None) -> L
         return dx, dtx
 
     return values, backward
-
-
-@tangent_rule.register
-def _relu(layer: ReLU, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
-    return _apply(layer, tangents.relu_tangent, x, tx)
-
-
-@tangent_rule.register
-def _leaky_relu(layer: LeakyReLU, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
-    return _apply(layer, tangents.leaky_relu_tangent, x, tx, slope=layer.slope)
-
-
-@tangent_rule.register
-def _sigmoid(layer: Sigmoid, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
-    return _apply(layer, tangents.sigmoid_tangent, x, tx)
-
-
-@tangent_rule.register
-def _tanh(layer: Tanh, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
-    return _apply(layer, tangents.tanh_tangent, x, tx)
-
-
-@tangent_rule.register
-def _reshape(layer: Reshape, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
-    return _apply(layer, tangents.reshape_tangent, x, tx, shape=layer.shape)
-
-
-@tangent_rule.register
-def _flatten(layer: Flatten, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
-    return _apply(layer, tangents.flatten_tangent, x, tx)
 
 
 @tangent_rule.register

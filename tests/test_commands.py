@@ -75,6 +75,9 @@ def test_train_takes_depths_and_replicas(capsys, tmp_path):
     assert len({run["evaluation"]["loss"] for run in result["runs"]}) == 4
     status, result = call(capsys, "train", "--resume", *(tmp_path / name for name in names[:2]), "--steps", 7)
     assert [run["evaluation"]["step"] for run in result["runs"]] == [7, 7]
+    asked = ["--objective", "irmae-wd", "--linear-layers", 1, 2]
+    status, result = call(capsys, "train", *asked, *TINY, "--out", tmp_path)
+    assert [run["run"] for run in result["runs"]] == [str(tmp_path / f"shapes-irmae-wd-l{l}-seed0") for l in (1, 2)]
     assert "replicas must be an integer of at least 1, came 0" in fails(capsys, "train", "--replicas", 0)
     assert "--replicas cannot be changed" in fails(capsys, "train", "--resume", tmp_path / names[0], "--replicas", 3)
 

@@ -6,13 +6,13 @@ import device_parity_codes as codes
 import device_stand_in as stand_in
 import numpy as np
 import pytest
+from device_suite import DeviceSuite
 
 from minirmae import ops
 from minirmae.backend import DeviceError, array_module, asarray, asnumpy, device_of, using
 from minirmae.commands import main
 from minirmae.gradcheck import check
 from minirmae.layers import Linear, Sequential
-from minirmae.objectives import NAMES
 from minirmae.optimizers import Adam, Momentum
 from minirmae.theory import registry
 from minirmae.theory.device import resident, simulation_device, simulations_on
@@ -24,9 +24,9 @@ CONSTANTS = ("dropout", "mean_squared_error", "binary_cross_entropy_with_logits"
 """Ops whose case uploads a target, labels or a mask."""
 
 
-@pytest.mark.parametrize("name", parity.CASES)
-def test_gradient_ladder_level_5(name):
-    parity.check_case(name, DEVICE)
+class TestStandIn(DeviceSuite):
+    device = DEVICE
+    transferred = staticmethod(stand_in.transferred)
 
 
 @pytest.mark.parametrize(
@@ -42,54 +42,6 @@ def test_an_op_copies_nothing(name):
     assert stand_in.transferred() - before == (case.covers in CONSTANTS)
     for array in (y, *(gradients if isinstance(gradients, tuple) else (gradients,))):
         assert device_of(array) == "stand-in:0"
-
-
-@pytest.mark.parametrize("name", parity.OPTIMIZERS)
-def test_training_steps_of_every_layer_and_optimizer(name):
-    parity.check_optimizer(name, DEVICE, stand_in.transferred)
-
-
-@pytest.mark.parametrize(("preset", "linear_layers", "variant"), parity.MODELS)
-def test_a_training_step_of_every_model(preset, linear_layers, variant):
-    parity.check_model(preset, linear_layers, variant, DEVICE, stand_in.transferred)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_training_step_of_every_objective(name):
-    parity.check_objective(name, DEVICE, stand_in.transferred)
-
-
-def test_dropout_draws_on_the_host():
-    parity.check_dropout(DEVICE, stand_in.transferred)
-
-
-def test_fit():
-    parity.check_fit(DEVICE, stand_in.transferred)
-
-
-def test_device_dataset():
-    parity.check_dataset(DEVICE)
-
-
-def test_labels_out_of_range_are_not_waited_for():
-    parity.check_labels(DEVICE)
-
-
-def test_checkpoints_know_no_device(tmp_path):
-    parity.check_checkpoint(DEVICE, tmp_path)
-
-
-def test_a_run_changes_devices(tmp_path):
-    pytest.importorskip("matplotlib")
-    codes.check_run(DEVICE, tmp_path)
-
-
-def test_rank_measures():
-    codes.check_rank(DEVICE)
-
-
-def test_sampling():
-    codes.check_sampling(DEVICE)
 
 
 @pytest.mark.parametrize("name", ["two-layer", "matrix-completion", "matrix-sensing", "weight-decay", "end-to-end"])

@@ -4,10 +4,10 @@ import device_parity as parity
 import device_parity_codes as codes
 import numpy as np
 import pytest
+from device_suite import DeviceSuite
 
 from minirmae.backend import DeviceError, asarray, asnumpy, device_of, require_device, using, wait_for
 from minirmae.commands import main
-from minirmae.objectives import NAMES
 from minirmae.optimizers import Adam
 from minirmae.theory import registry
 from minirmae.training import fit
@@ -28,57 +28,8 @@ REASON = _reason()
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 
 
-@pytest.mark.parametrize("name", parity.CASES)
-def test_gradient_ladder_level_5(name):
-    parity.check_case(name, DEVICE)
-
-
-@pytest.mark.parametrize("name", parity.OPTIMIZERS)
-def test_training_steps_of_every_layer_and_optimizer(name):
-    parity.check_optimizer(name, DEVICE)
-
-
-@pytest.mark.parametrize(("preset", "linear_layers", "variant"), parity.MODELS)
-def test_a_training_step_of_every_model(preset, linear_layers, variant):
-    parity.check_model(preset, linear_layers, variant, DEVICE)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_training_step_of_every_objective(name):
-    parity.check_objective(name, DEVICE)
-
-
-def test_dropout_draws_on_the_host():
-    parity.check_dropout(DEVICE)
-
-
-def test_fit():
-    parity.check_fit(DEVICE)
-
-
-def test_device_dataset():
-    parity.check_dataset(DEVICE)
-
-
-def test_labels_out_of_range_are_not_waited_for():
-    parity.check_labels(DEVICE)
-
-
-def test_checkpoints_know_no_device(tmp_path):
-    parity.check_checkpoint(DEVICE, tmp_path)
-
-
-def test_a_run_changes_devices(tmp_path):
-    pytest.importorskip("matplotlib")
-    codes.check_run(DEVICE, tmp_path)
-
-
-def test_rank_measures():
-    codes.check_rank(DEVICE)
-
-
-def test_sampling():
-    codes.check_sampling(DEVICE)
+class TestCard(DeviceSuite):
+    device = DEVICE
 
 
 @pytest.mark.parametrize("name", registry.ENTRIES)

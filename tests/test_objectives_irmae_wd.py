@@ -5,6 +5,7 @@ import pytest
 from objective_check import check_objective, tiny_images, tiny_model
 
 from minirmae.autoencoders import ModelConfig
+from minirmae.commands import main
 from minirmae.objectives import recipe
 from minirmae.optimizers import AdamW
 from minirmae.training import TrainingConfig
@@ -24,6 +25,23 @@ def test_the_training_is_the_papers():
     assert isinstance(optimizer, AdamW)
     assert (optimizer.learning_rate, optimizer.weight_decay) == (1e-3, 1e-6)
     assert make_model(config).bottleneck.parameters["W"].shape == (4, 4, 4)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_another_optimizer_is_refused_and_nothing_is_written(optimizer, tmp_path, capsys):
+    refused = f"objective irmae-wd is .*: optimizer must be adamw, came {optimizer}; choose adamw, as `minirmae train`"
+    with pytest.raises(ValueError, match=refused):
+        TrainingConfig(ModelConfig.paper("shapes"), objective="irmae-wd", steps=1, optimizer=optimizer)
+    run = tmp_path / "run"
+    assert main(["train", "--objective", "irmae-wd", "--optimizer", optimizer, "--out", str(run)]) == 2
+    assert f"optimizer must be adamw, came {optimizer}" in capsys.readouterr().err
+    assert not run.exists()
+
+
+def test_rate_and_decay_are_free():
+    chosen = {**RECIPE.training, "learning_rate": 1e-4, "weight_decay": 1e-2}
+    config = TrainingConfig(ModelConfig.paper("shapes"), objective="irmae-wd", steps=1, **chosen)
+    assert (config.learning_rate, config.weight_decay) == (1e-4, 1e-2)
 
 
 def test_the_loss_is_that_of_plain_irmae():

@@ -26,6 +26,7 @@ def test_a_recipe_is_found_under_its_name_and_says_where_it_comes_from(name):
     assert found.name == name
     assert all((found.title, found.statement, found.source))
     assert found.complete({}) == dict(found.settings)
+    assert set(found.essential) <= set(found.training)
 
 
 def test_settings_are_completed_and_checked():

@@ -24,11 +24,12 @@ CASES = {
         IMAGE,
         (KERNEL, (3,)),
     ),
-    "conv2d in Winograd's form": (
-        lambda x, *p: ops.conv2d(x, *p, stride=2, padding=1),
-        lambda x, tx, *p: tangents.conv2d_tangent(x, tx, *p, stride=2, padding=1),
-        (2, 4, 4, 2),
-        ((4, 4, 2, 3), (3,)),
+    # Here the gradient of the input is gathered, with the geometry above it is folded (`ops/form.py`).
+    "conv2d, stride 1": (
+        lambda x, *p: ops.conv2d(x, *p, padding=1),
+        lambda x, tx, *p: tangents.conv2d_tangent(x, tx, *p, padding=1),
+        (2, 4, 5, 2),
+        ((3, 3, 2, 3), (3,)),
     ),
     "conv_transpose2d": (
         lambda x, *p: ops.conv_transpose2d(x, *p, **GEOMETRY, output_padding=(1, 0)),

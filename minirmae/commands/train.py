@@ -140,8 +140,8 @@ def _plan(args: argparse.Namespace) -> tuple[list[TrainingConfig], list[Path]]:
     names = []
     for config in configs:
         model = config.model
-        kind = f"l{model.linear_layers}" if config.objective == "plain" else config.objective
-        names.append(f"{model.preset}-{kind}-seed{config.seed}")
+        objective = "" if config.objective == "plain" else f"{config.objective}-"
+        names.append(f"{model.preset}-{objective}l{model.linear_layers}-seed{config.seed}")
     if args.out is not None and len(configs) == 1:
         return configs, [args.out]
     return configs, [(args.out or Path("runs")) / name for name in names]

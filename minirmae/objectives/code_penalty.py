@@ -3,7 +3,9 @@
     loss = mean squared error + weight * penalty(z)
 
 The code z receives two gradients, one through the decoder and one from the
-penalty; their sum goes on into the linear layers and the encoder.
+penalty; their sum goes on into the linear layers and the encoder. The two
+baselines are explicit regularisers that IRMAE is compared with (Jing, Zbontar,
+LeCun 2020, figure 2). The paper prints no weight; the default is this library's.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import numpy as np
 from minirmae.autoencoders import Autoencoder
 from minirmae.backend import Array
 from minirmae.objectives.objective import Objective, ObjectiveBackward
+from minirmae.objectives.recipe import Recipe, Settings
+from minirmae.objectives.setting import require_range
 from minirmae.ops import mean_squared_error
 from minirmae.ops.losses import LossBackward
 
@@ -39,3 +43,21 @@ def reconstruction_with_penalty(penalty: Penalty, weight: float) -> Objective:
         return error + weight * price, backward
 
     return objective
+
+
+def baseline(name: str, title: str, penalised: str, penalty: Penalty) -> Recipe:
+    """Return the recipe of a baseline, whose only setting is the weight of `penalty`, a mean of what is `penalised`."""
+
+    def objective(settings: Settings) -> Objective:
+        require_range(name, "weight", settings["weight"], 0)
+        return reconstruction_with_penalty(penalty, settings["weight"])
+
+    return Recipe(
+        name=name,
+        title=title,
+        statement=f"reconstruct the images, with a penalty on the {penalised} of the codes",
+        source="Jing, Zbontar, LeCun 2020 (arXiv 2010.00679), figure 2",
+        objective=objective,
+        settings={"weight": 1e-3},
+        per_image=True,
+    )

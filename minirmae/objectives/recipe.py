@@ -45,6 +45,7 @@ class Recipe:
         per_image: whether the loss is a mean over images, perhaps plus terms of the parameters alone, and moves
             nothing else; then several workers can share a batch.
         training: fields of the training configuration that the paper sets otherwise than IRMAE's.
+        essential: names out of `training` that make the objective what it is; another value is refused.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Recipe:
     linear_layers: int | None = 0
     per_image: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
+    essential: tuple[str, ...] = ()
 
     def complete(self, settings: Settings) -> dict[str, Any]:
         """Return all settings: those given, and the defaults of the others.
@@ -73,6 +75,16 @@ class Recipe:
         result = {name: self._checked(name, settings.get(name, default)) for name, default in self.settings.items()}
         self.objective(result)
         return result
+
+    def require_training(self, fields: Mapping[str, Any]) -> None:
+        """Raise ValueError if a training configuration with these fields is not one of this objective."""
+        for name in self.essential:
+            needed = self.training[name]
+            if fields[name] != needed:
+                raise ValueError(
+                    f"objective {self.name} is {self.statement}: {name} must be {needed}, came {fields[name]}; "
+                    f"choose {needed}, as `minirmae train` does by itself, or another objective, such as plain"
+                )
 
     def _checked(self, name: str, value: Any) -> Any:
         default = self.settings[name]

@@ -102,6 +102,7 @@ class TrainingConfig:
         require_choice(_WHERE, "objective", self.objective, NAMES)
         object.__setattr__(self, "settings", recipe(self.objective).complete(self.settings))
         require_choice(_WHERE, "optimizer", self.optimizer, OPTIMIZERS)
+        recipe(self.objective).require_training(values)
         require_choice(_WHERE, "schedule", self.schedule, SCHEDULES)
         require_choice(_WHERE, "dtype", self.dtype, DTYPES)
         if self.workers != 1 and not recipe(self.objective).per_image:
