@@ -5,26 +5,15 @@ import device_parity_codes as codes
 import numpy as np
 import pytest
 from device_suite import DeviceSuite
+from test_cuda_gpu import REASON
 
-from minirmae.backend import DeviceError, asarray, asnumpy, device_of, require_device, using, wait_for
+from minirmae.backend import DeviceError, asarray, asnumpy, device_of, using, wait_for
 from minirmae.commands import main
 from minirmae.optimizers import Adam
 from minirmae.theory import registry
 from minirmae.training import fit
 
 DEVICE = "cuda"
-
-
-def _reason():
-    """Why there is no card to test on; None if there is one."""
-    try:
-        require_device(DEVICE)
-    except DeviceError as error:
-        return str(error)
-    return None
-
-
-REASON = _reason()
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 
 

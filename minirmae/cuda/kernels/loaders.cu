@@ -76,6 +76,29 @@ __device__ inline void load_four(float v[4], const float* p) {
     v[3] = r.w;
 }
 
+// Fetch for a loader whose k runs over taps (., TW) and C channels, and move it on to its next tile of k;
+// loader.at(tap) says where a tap's number lies, null for a zero.
+template <class Loader>
+__device__ inline void fetch_taps(Loader& loader, int TW, int C) {
+#pragma unroll
+    for (int i = 0; i < Loader::COUNT; ++i) {
+        float* v = loader.v[i];
+        v[0] = v[1] = v[2] = v[3] = 0.0f;
+        if (loader.vector) {
+            const float* p = loader.at(loader.tap[i]);
+            if (p) load_four(v, p);
+        } else {
+            Odometer t = loader.tap[i];
+#pragma unroll
+            for (int j = 0; j < 4; ++j, t.increment(TW, C)) {
+                const float* p = loader.at(t);
+                if (p) v[j] = *p;
+            }
+        }
+        loader.tap[i].add(loader.step, TW, C);
+    }
+}
+
 // Images (., H, W, C) as rows: a row is a place (h0, w0) in one image and k runs over taps (., TW) and channels,
 // forwards in the image for a convolution and backwards for its input gradient. Outside the image are zeros.
 struct PatchRows : AlongK<TILE_M> {
@@ -94,24 +117,7 @@ struct PatchRows : AlongK<TILE_M> {
         return inside ? image + ((long long)h * W + w) * C + t.c : (const float*)0;
     }
 
-    __device__ void fetch() {
-#pragma unroll
-        for (int i = 0; i < COUNT; ++i) {
-            v[i][0] = v[i][1] = v[i][2] = v[i][3] = 0.0f;
-            if (vector) {
-                const float* p = at(tap[i]);
-                if (p) load_four(v[i], p);
-            } else {
-                Odometer t = tap[i];
-#pragma unroll
-                for (int j = 0; j < 4; ++j, t.increment(TW, C)) {
-                    const float* p = at(t);
-                    if (p) v[i][j] = *p;
-                }
-            }
-            tap[i].add(step, TW, C);
-        }
-    }
+    __device__ void fetch() { fetch_taps(*this, TW, C); }
 };
 
 // Images as columns: a row of the tile is a tap and a channel, and k runs over the output's pixels (N, OH, OW).
@@ -180,24 +186,7 @@ struct KernelRows : AlongK<TILE_N> {
         return kernel + (((long long)(kh0 + SH * t.a) * KW + kw0 + SW * t.b) * C + c) * O + t.c;
     }
 
-    __device__ void fetch() {
-#pragma unroll
-        for (int i = 0; i < COUNT; ++i) {
-            v[i][0] = v[i][1] = v[i][2] = v[i][3] = 0.0f;
-            if (vector) {
-                const float* p = at(tap[i]);
-                if (p) load_four(v[i], p);
-            } else {
-                Odometer t = tap[i];
-#pragma unroll
-                for (int j = 0; j < 4; ++j, t.increment(TW, O)) {
-                    const float* p = at(t);
-                    if (p) v[i][j] = *p;
-                }
-            }
-            tap[i].add(step, TW, O);
-        }
-    }
+    __device__ void fetch() { fetch_taps(*this, TW, O); }
 };
 
 // A plain matrix (K, columns), k by row as it lies in memory.
