@@ -66,7 +66,7 @@ def main(out, folder="-", steps=4000):
     for _ in range(steps):
         x = data[rng.integers(len(data), size=256)]
         _, backward = limited_capacity(model, x, rng, sparsity=SPARSITY)
-        model.grads[...] = 0
+        model.zero_grads()
         backward()
         optimizer.step(model.values, model.grads)
     W = model.encoder.children["1"].parameters["W"].value.astype(np.float64)

@@ -28,7 +28,7 @@ def main(directory, steps=300):
             x = data.batch(indices)
             x_hat, backward = model(x)
             loss, loss_backward = mean_squared_error(x_hat, x)
-            model.grads[...] = 0
+            model.zero_grads()
             backward(loss_backward())
             optimizer.step(model.values, model.grads)
             if optimizer.steps % 50 == 0:

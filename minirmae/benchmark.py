@@ -188,7 +188,7 @@ class _Parts:
             backwards.append((name, backward))
         _, loss_backward = self._clocked("loss", lambda: mean_squared_error(y, x))
         dy: Array = loss_backward()
-        self._clocked("zero gradients", lambda: self.model.grads.fill(0))
+        self._clocked("zero gradients", self.model.zero_grads)
         for name, backward in reversed(backwards):
             dy = self._clocked(f"{name} backward", functools.partial(backward, dy))
         values, grads = self.model.values[: self.updated], self.model.grads[: self.updated]

@@ -75,8 +75,18 @@ class Layer:
 
     @property
     def grads(self) -> Array:
-        """All gradients as one vector, a view; set to zero with `model.grads[...] = 0`."""
+        """All gradients as one vector, a view; set to zero with `model.zero_grads()`, and then taken anew."""
+        self._settle()
         return self._store.grads[self._trained]
+
+    def zero_grads(self) -> None:
+        """Set all gradients to zero.
+
+        Cheaper than `model.grads[...] = 0`: memory that the next backward fills is not written twice. A view of
+        the gradients that was taken before shows the zeros only after `grads` has been asked for again.
+        """
+        for _, parameter in self.named_parameters():
+            parameter.clear_grad()
 
     @property
     def fixed(self) -> Array:
@@ -110,12 +120,19 @@ class Layer:
         Raises ValueError if this layer is part of a larger one.
         """
         self._require_whole("share")
+        self._settle()
         self._store.values, self._store.grads = shared_copy(self._store.values), shared_copy(self._store.grads)
 
     def use_grads(self, vector: Array) -> None:
         """Let `vector` hold the gradients from now on; raises ValueError if this layer is part of a larger one."""
         self._require_whole("use_grads")
+        self._settle()
         self._store.grads = vector
+
+    def _settle(self) -> None:
+        """Write the zeros of gradients that were cleared and not added to."""
+        for _, parameter in self.named_parameters():
+            parameter.settle()
 
     def _require_whole(self, where: str) -> None:
         if self.values.size != self._store.values.size:

@@ -112,7 +112,7 @@ class LinearStack(Layer):
             dx, dfactors = op_backward(dy)
             if W.trainable:
                 # A shared weight is one argument used l times: its gradients add up.
-                W.grad[...] += dfactors if len(W.value) == self.layers else dfactors.sum(axis=0)
+                W.add_grad(dfactors if len(W.value) == self.layers else dfactors.sum(axis=0))
             return dx
 
         return y, backward
@@ -328,7 +328,7 @@ def _apply(
     def backward(dy: Array) -> Array:
         dx, *gradients = op_backward(dy)
         for parameter, gradient in zip(parameters.values(), gradients, strict=True):
-            parameter.grad[...] += gradient
+            parameter.add_grad(gradient)
         return dx
 
     return y, backward

@@ -42,6 +42,7 @@ class Parameter:
         self.trainable = trainable
         self._store = Store(vector, xp.zeros_like(vector), empty) if trainable else Store(empty, empty, vector)
         self._start = 0
+        self._cleared = False
 
     @property
     def size(self) -> int:
@@ -55,13 +56,32 @@ class Parameter:
 
     @property
     def grad(self) -> Array:
-        """The gradient, a view of the value's shape; backwards add into it.
+        """The gradient, a view of the value's shape; backwards add into it, most cheaply by `add_grad`.
 
         Raises ValueError if the parameter is not trainable.
         """
         if not self.trainable:
             raise ValueError(f"parameter {self.name} is fixed and has no gradient")
+        self.settle()
         return self._view(self._store.grads)
+
+    def clear_grad(self) -> None:
+        """Make the gradient zero; the memory is written when somebody looks, or by the first that adds."""
+        self._cleared = self.trainable
+
+    def add_grad(self, gradient: Array) -> None:
+        """Add to the gradient. Raises ValueError if the parameter is not trainable."""
+        if self._cleared:
+            self._cleared = False
+            self.grad[...] = gradient
+        else:
+            self.grad[...] += gradient
+
+    def settle(self) -> None:
+        """Write the zeros of a gradient that was cleared and not added to."""
+        if self._cleared:
+            self._cleared = False
+            self._view(self._store.grads)[...] = 0
 
     def move(self, store: Store, start: int) -> None:
         """Copy the value and gradient into `store` at `start`, and live there from now on."""

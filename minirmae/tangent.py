@@ -134,7 +134,7 @@ def _linear_stack(layer: LinearStack, x: Array, tx: Array, rng: Rng = None) -> L
         dx, dtx, dfactors = op_backward(dy, dty)
         if W.trainable:
             # A shared weight is one argument used l times: its gradients add up.
-            W.grad[...] += dfactors if len(W.value) == layer.layers else dfactors.sum(axis=0)
+            W.add_grad(dfactors if len(W.value) == layer.layers else dfactors.sum(axis=0))
         return dx, dtx
 
     return values, backward
@@ -168,7 +168,7 @@ def _apply(layer: Layer, op_tangent: Callable[..., Tangent], x: Array, tx: Array
     def backward(dy: Array, dty: Array) -> Pair:
         dx, dtx, *gradients = op_backward(dy, dty)
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad[...] += gradient
+            parameter.add_grad(gradient)
         return dx, dtx
 
     return values, backward

@@ -221,3 +221,47 @@ def test_ops_and_layers_agree():
     x = g.normal(size=(1, 4, 4, 2))
     W, b = (p.value for p in layer.parameters.values())
     np.testing.assert_array_equal(layer(x)[0], ops.conv2d(x, W, b, padding=1)[0])
+
+
+def test_cleared_gradients_are_zero_for_whoever_looks():
+    rng = np.random.default_rng(0)
+    model = Sequential(Linear(3, 2, rng=rng), Linear(2, 2, rng=rng))
+    first, second = model.children.values()
+    _, backward = model(rng.normal(size=(4, 3)).astype(np.float32))
+    backward(np.ones((4, 2), np.float32))
+    once = model.grads.copy()
+    assert once.all()
+    model.zero_grads()
+    assert not first.parameters["W"].grad.any()
+    assert first.parameters["W"].value.any()
+    backward(np.ones((4, 2), np.float32))
+    np.testing.assert_array_equal(model.grads, once)
+    backward(np.ones((4, 2), np.float32))
+    np.testing.assert_array_equal(model.grads, 2 * once)
+    second.zero_grads()
+    half = first.grads.size
+    np.testing.assert_array_equal(model.grads, np.concatenate([2 * once[:half], 0 * once[half:]]))
+
+
+def test_cleared_gradients_stay_zero_when_their_memory_moves():
+    model = Linear(3, 2, rng=np.random.default_rng(0))
+    model.grads[...] = 1
+    model.zero_grads()
+    larger = Sequential(model)
+    assert not larger.grads.any()
+    larger.grads[...] = 1
+    larger.zero_grads()
+    old = larger._store.grads
+    larger.use_grads(np.full(8, 5.0, np.float32))
+    assert not old.any()
+    assert (larger.grads == 5).all()
+    larger.zero_grads()
+    larger.share()
+    assert not larger._store.grads.any()
+
+
+def test_a_fixed_parameter_has_nothing_to_add_to():
+    stack = LinearStack(3, 2, rng=np.random.default_rng(0), trainable=False)
+    stack.zero_grads()
+    with pytest.raises(ValueError, match="has no gradient"):
+        stack.parameters["W"].add_grad(np.zeros((2, 3, 3), np.float32))

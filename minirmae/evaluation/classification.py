@@ -81,7 +81,7 @@ def head_predictions(
         for indices in batches(len(train), batch_size, seed=seed, epoch=epoch):
             logits, backward = head(train[indices], noise)
             _, loss_backward = softmax_cross_entropy(logits, numbers[indices])
-            head.grads[...] = 0
+            head.zero_grads()
             backward(loss_backward())
             optimizer.step(head.values, head.grads)
     logits, _ = head(test)

@@ -103,7 +103,7 @@ def sparse_loss(model: Autoencoder, x: Array, z: Array, settings: Settings) -> t
         _, dh = energy_backward(array_module(x).full_like(energy, 1 / x.size))
         encoder_backward(dh)
         for p, sign in zip(weights, signs, strict=True):
-            p.grad[...] += penalty * sign
+            p.add_grad(penalty * sign)
 
     return energy.sum() / x.size + penalty * total, backward
 

@@ -56,8 +56,8 @@ class Transposed(Layer):
 
         def backward(dy: Array) -> Array:
             dx, dW, dc = linear_backward(reshape_backward(dy))
-            self.weight.grad[...] += dW.T
-            c.grad[...] += dc
+            self.weight.add_grad(dW.T)
+            c.add_grad(dc)
             return dx
 
         return y, backward

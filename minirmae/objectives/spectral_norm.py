@@ -82,7 +82,7 @@ class SpectralNorm(Layer):
         """Add what `sigma` passes on to the gradient of W: `dsigma u v'`."""
         W = self.layer.parameters["W"]
         outer = array_module(W.value).outer(self._vector("u"), self._vector("v"))
-        W.grad[...] += (dsigma * outer).reshape(W.shape)
+        W.add_grad((dsigma * outer).reshape(W.shape))
 
     def _vector(self, name: str) -> Array:
         return self.parameters[name].value

@@ -118,12 +118,14 @@ class Form:
         columns = slice(PW % SW * C, (PW % SW + width) * C)
         for images, Y in windows(y, self._blocks, self._reach, (1, 1), offset):
             for row in range(len(matrices)):
-                lines = multiply(Y, matrices[row].T).reshape(-1, R, Q * SW * C)
                 first = (row - PH) % SH
                 count = max(0, -(-(H - first) // SH))
                 block = (first + PH) // SH - PH // SH
+                # Of the blocks at the upper and lower border not every row reaches into x.
+                reaching = Y.reshape(-1, R * Q, Y.shape[1])[:, block * Q : (block + count) * Q]
+                lines = (reaching @ matrices[row].T).reshape(len(reaching), count, Q * SW * C)
                 target = x[images, first::SH].reshape(len(lines), count, width * C)
-                source = lines[:, block : block + count, columns]
+                source = lines[:, :, columns]
                 if bias is None:
                     target[...] = source
                 else:

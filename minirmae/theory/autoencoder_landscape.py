@@ -132,7 +132,7 @@ def measured_hessian(model: Layer, objective: Objective, x: Array) -> Array:
     for k in range(base.size):
         moving.values[...] = base
         moving.values[k] += 1j * step
-        moving.grads[...] = 0
+        moving.zero_grads()
         _, backward = objective(moving, rows, None)
         backward()
         hessian[:, k] = moving.grads.imag / step
@@ -151,7 +151,7 @@ def check_landscape(depth: int, seed: int) -> list[Check]:
     x, _ = modes.data(rng, samples=2 * len(SPECTRUM))
     hessian, seconds = timed(lambda: measured_hessian(model, regression(x.astype(np.complex128)), x))
     eigenvalues = hessian_spectrum(SPECTRUM, kept, hidden)
-    model.grads[...] = 0
+    model.zero_grads()
     loss, backward = regression(x)(model, x, None)
     backward()
 

@@ -69,7 +69,7 @@ def rank_against_loss(
     ranks: list[float] = []
     first = np.inf
     for step in range(max_steps):
-        model.grads[...] = 0
+        model.zero_grads()
         loss, backward = objective(model, eye, None)
         first = float(loss) if step == 0 else first
         while loss <= fractions[len(ranks)] * first:

@@ -67,7 +67,7 @@ def gradient_flow(
 
     def loss_and_gradient(values: Array) -> tuple[float, Array]:
         moving.values[...] = values
-        moving.grads[...] = 0
+        moving.zero_grads()
         loss, backward = objective(moving, x, None)
         backward()
         value = float(asnumpy(loss))
@@ -108,7 +108,7 @@ def train(model: Layer, objective: Objective, x: Array, optimizer: Optimizer, st
     x = asarray(x, device)
     times, values, losses = [], [], []
     for step in range(steps + 1):
-        moving.grads[...] = 0
+        moving.zero_grads()
         loss, backward = objective(moving, x, None)
         if step % every == 0 or step == steps:
             times.append(step)

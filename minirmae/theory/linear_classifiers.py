@@ -85,7 +85,7 @@ def fully_connected_flow(Z: Array, factors: list[Array], times: Array) -> Array:
 
     def ascent(w: Array) -> Array:
         model.values[...] = w
-        model.grads[...] = 0
+        model.zero_grads()
         margins, backward = model(Z)
         backward(loss_shares(margins[:, 0], np.eye(len(Z)))[:, None])
         return model.grads

@@ -70,7 +70,7 @@ def network_hessian(factors: list[Array], x: Array, y: Array) -> Array:
     for k in range(values.size):
         model.values[...] = values
         model.values[k] += 1j * h
-        model.grads[...] = 0
+        model.zero_grads()
         objective(model, rows, None)[1]()
         columns.append(model.grads.imag / h)
     return np.stack(columns, axis=1)

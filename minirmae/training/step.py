@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
+from minirmae import heap
 from minirmae.backend import Array, array_module, asnumpy
 from minirmae.layers import Layer
 from minirmae.objectives.objective import Objective, Update
@@ -52,7 +54,9 @@ class TrainingStep:
             optimizer.share(model.values)
             self.gradients = [model.grads, *(shared_copy(model.grads) for _ in range(workers - 1))]
         self.workers = workers
-        self.team = Team(workers, self._work)
+        self._held = ExitStack()
+        self._held.enter_context(heap.kept())
+        self.team = self._held.enter_context(Team(workers, self._work))
 
     def __call__(self, x: Any, rng: np.random.Generator) -> float:
         """Take a step on the batch `x` and return its loss before the step.
@@ -81,7 +85,7 @@ class TrainingStep:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.team.close()
+        self._held.close()
 
     def _work(self, rank: int, message: tuple[Any, ...]) -> tuple[float, bool]:
         """What the process of `rank` does when told."""
@@ -104,7 +108,7 @@ class TrainingStep:
         with np.errstate(over="ignore", invalid="ignore"):
             scalar, backward = self.objective(self.model, x, rng)
             loss = float(asnumpy(scalar))
-            self.model.grads[...] = 0
+            self.model.zero_grads()
             return loss, backward() if math.isfinite(loss) else None
 
     def _update(self, rank: int, weights: Sequence[float]) -> None:
