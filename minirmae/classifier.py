@@ -19,8 +19,7 @@ import numpy as np
 from minirmae.backend import Array
 from minirmae.batched import in_batches
 from minirmae.layer import Backward, Layer, Shape
-from minirmae.layers import Conv2d, Flatten, Linear, ReLU, Sequential
-from minirmae.pooling_layers import MaxPool2d
+from minirmae.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
 from minirmae.validation import require_int
 
 FEATURES = 84

@@ -23,6 +23,7 @@ from minirmae.autoencoders import Autoencoder
 from minirmae.backend import Array, array_module, asarray, device_of
 from minirmae.layer import Layer
 from minirmae.layers import (
+    AvgPool2d,
     Conv2d,
     ConvTranspose2d,
     Dropout,
@@ -30,6 +31,7 @@ from minirmae.layers import (
     LeakyReLU,
     Linear,
     LinearStack,
+    MaxPool2d,
     ReLU,
     Reshape,
     Sequential,
@@ -111,6 +113,8 @@ _ONE_OP: dict[type[Layer], tuple[Callable[..., Tangent], tuple[str, ...]]] = {
     Tanh: (tangents.tanh_tangent, ()),
     Reshape: (tangents.reshape_tangent, ("shape",)),
     Flatten: (tangents.flatten_tangent, ()),
+    AvgPool2d: (tangents.avg_pool2d_tangent, ("kernel", "stride")),
+    MaxPool2d: (tangents.max_pool2d_tangent, ("kernel", "stride")),
 }
 """Layers that are one op: its tangent pass, and which attributes of the layer are its options."""
 

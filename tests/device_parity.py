@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from minirmae import layers, pooling_layers
+from minirmae import layers
 from minirmae.autoencoders import ModelConfig, build
 from minirmae.backend import array_module, asarray, asnumpy, device_of
 from minirmae.data import ArrayDataset, DeviceDataset, LabelledBatch, to_device
@@ -62,8 +62,8 @@ def every_layer(rng, dtype=np.float32):
         layers.LeakyReLU(),
         layers.ConvTranspose2d(3, 2, 4, stride=2, padding=1, rng=rng, dtype=dtype),
         layers.ReLU(),
-        pooling_layers.MaxPool2d((2, 3), (2, 1)),
-        pooling_layers.AvgPool2d(2),
+        layers.MaxPool2d((2, 3), (2, 1)),
+        layers.AvgPool2d(2),
         layers.Tanh(),
         layers.Flatten(),
         layers.Linear(2 * 7 * 2, 6, rng=rng, dtype=dtype),

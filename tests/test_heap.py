@@ -37,7 +37,8 @@ def test_the_library_is_asked_and_asked_back(monkeypatch):
             assert asked == [(-3, 1 << 25), (-1, (1 << 31) - 1)]
             raise KeyError
 
-    pytest.raises(KeyError, fail)
+    with pytest.raises(KeyError):
+        fail()
     assert asked[2:] == [(-1, 1 << 26), ("trim", 0)]
 
 

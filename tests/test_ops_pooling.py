@@ -1,15 +1,10 @@
 """Pooling against its definition and PyTorch's, its ties, and its layers; gradients are in test_gradcheck_suite."""
 
-import inspect
-
 import numpy as np
 import pytest
 
-from minirmae import pooling_layers
-from minirmae.gradcheck.suite import selected
-from minirmae.layers import Layer
+from minirmae.layers import AvgPool2d, MaxPool2d
 from minirmae.ops import avg_pool2d, max_pool2d
-from minirmae.pooling_layers import AvgPool2d, MaxPool2d
 
 GEOMETRIES = [
     ((2, 2), (2, 2)),
@@ -113,11 +108,3 @@ def test_a_layer_is_its_op(layer, op):
     assert layer(3).stride == (3, 3)
     with pytest.raises(ValueError, match=f"{layer.__name__}: kernel"):
         layer(0)
-
-
-def test_every_layer_here_has_a_gradient_check():
-    names = {
-        name for name, value in inspect.getmembers(pooling_layers, inspect.isclass) if issubclass(value, Layer)
-    } - {"Layer", "_Pool2d"}
-    assert names == {"AvgPool2d", "MaxPool2d"}
-    assert names <= {case.covers for case in selected(presets=False)}

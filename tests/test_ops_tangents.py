@@ -52,6 +52,18 @@ CASES = {
         (3, 4, 2),
         (),
     ),
+    "avg_pool2d": (
+        lambda x: ops.avg_pool2d(x, (2, 3), 2),
+        lambda x, tx: tangents.avg_pool2d_tangent(x, tx, (2, 3), 2),
+        IMAGE,
+        (),
+    ),
+    "max_pool2d": (
+        lambda x: ops.max_pool2d(x, (3, 2), (1, 2)),
+        lambda x, tx: tangents.max_pool2d_tangent(x, tx, (3, 2), (1, 2)),
+        IMAGE,
+        (),
+    ),
     "flatten": (ops.flatten, tangents.flatten_tangent, (3, 4, 2), ()),
     "dropout": (
         lambda x: ops.dropout(x, KEEP, 0.3),

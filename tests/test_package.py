@@ -36,7 +36,7 @@ def test_imports_run_one_way():
         "ops": {"backend", "validation", "ops"},
         "parallel": {"backend", "blas", "validation"},
         "layer": {"backend", "parallel", "parameters"},
-        "layers": {"backend", "validation", "ops", "initializers", "parameters", "layer"},
+        "layers": {"backend", "validation", "ops", "initializers", "parameters", "layer", "layers"},
         "optimizers": {"backend", "validation", "parallel", "schedules"},
         "rank": {"backend", "validation", "codes"},
     }

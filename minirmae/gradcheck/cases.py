@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae import layers, ops, pooling_layers
+from minirmae import layers, ops
 from minirmae.autoencoders import PRESETS as AUTOENCODERS
 from minirmae.autoencoders import VARIANTS, ModelConfig, build
 from minirmae.backend import Array, asarray, device_of
@@ -153,8 +153,8 @@ LAYERS: list[Case] = [
         OUTPUT,
         linear=True,
     ),
-    model_case("AvgPool2d", "AvgPool2d", lambda rng: pooling_layers.AvgPool2d((2, 3)), IMAGE, linear=True),
-    model_case("MaxPool2d", "MaxPool2d", lambda rng: pooling_layers.MaxPool2d((3, 2), (2, 3)), IMAGE),
+    model_case("AvgPool2d", "AvgPool2d", lambda rng: layers.AvgPool2d((2, 3)), IMAGE, linear=True),
+    model_case("MaxPool2d", "MaxPool2d", lambda rng: layers.MaxPool2d((3, 2), (2, 3)), IMAGE),
     model_case("ReLU", "ReLU", lambda rng: layers.ReLU(), (3, 4)),
     model_case("LeakyReLU", "LeakyReLU", lambda rng: layers.LeakyReLU(), (3, 4)),
     model_case("Sigmoid", "Sigmoid", lambda rng: layers.Sigmoid(), (3, 4)),

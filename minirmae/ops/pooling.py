@@ -17,6 +17,8 @@ from minirmae.ops.form import output_size
 from minirmae.ops.patches import Pair
 from minirmae.validation import require_cotangent
 
+Position = tuple[slice, slice, slice]
+
 
 def avg_pool2d(x: Array, kernel: int | Pair, stride: int | Pair | None = None) -> tuple[Array, ArrayBackward]:
     """Mean of each window: the subsampling of LeCun et al. 1998 without its trained scale and bias.
@@ -85,14 +87,23 @@ def max_pool2d(x: Array, kernel: int | Pair, stride: int | Pair | None = None) -
     def backward(dy: Array) -> Array:
         require_cotangent("max_pool2d backward", dy, y)
         dx: Array = xp.zeros_like(x)
-        open_windows = xp.ones(y.shape, dtype=bool)
-        for position in positions:
-            taken = open_windows & (x[position].real == y.real)
-            open_windows &= ~taken
+        for position, taken in taken_entries(x, y, kernel, stride):
             dx[position] += dy * taken
         return dx
 
     return y, backward
+
+
+def taken_entries(x: Array, y: Array, kernel: Pair, stride: Pair) -> Iterator[tuple[Position, Array]]:
+    """Yield, for each position in a window, its index and where y (N, OH, OW, C), the largest entries, took its entry.
+
+    A window takes one entry, the first of the largest.
+    """
+    open_windows = array_module(x).ones(y.shape, dtype=bool)
+    for position in _positions(kernel, stride, (y.shape[1], y.shape[2])):
+        taken = open_windows & (x[position].real == y.real)
+        open_windows &= ~taken
+        yield position, taken
 
 
 def pooled_size(size: Pair, kernel: Pair, stride: Pair) -> Pair:
@@ -108,7 +119,7 @@ def _geometry(where: str, x: Array, kernel: int | Pair, stride: int | Pair | Non
     return kernel, stride, pooled_size((x.shape[1], x.shape[2]), kernel, stride)
 
 
-def _positions(kernel: Pair, stride: Pair, size: Pair) -> Iterator[tuple[slice, slice, slice]]:
+def _positions(kernel: Pair, stride: Pair, size: Pair) -> Iterator[Position]:
     """For each position in a window the index of those entries of an image batch, in row-major order."""
     (SH, SW), (OH, OW) = stride, size
     for k in range(kernel[0]):

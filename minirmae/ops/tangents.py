@@ -11,7 +11,7 @@ shape (K, *x.shape); `ty` is shaped likewise, as (K, *y.shape).
 
 Two rules make them all. A map that is affine in `x` moves by its linear part,
 `ty = tx W`, and is used twice. An activation moves by `ty = f'(x) tx`, whose own
-derivative in `x` is `f''(x) tx`. Every op of the autoencoders has one; pooling has none.
+derivative in `x` is `f''(x) tx`. A maximum moves as the entry that it took.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from typing import Any
 
 from minirmae import ops
 from minirmae.backend import Array, array_module
+from minirmae.ops.convolution import pair
+from minirmae.ops.pooling import taken_entries
 from minirmae.validation import require_cotangent, require_float
 
 Pair = tuple[Array, Array]
+Pixels = int | tuple[int, int]
 TangentBackward = Callable[[Array, Array], tuple[Array, ...]]
 Tangent = tuple[Pair, TangentBackward]
 
@@ -99,6 +102,36 @@ def reshape_tangent(x: Array, tx: Array, shape: tuple[int, ...]) -> Tangent:
 def flatten_tangent(x: Array, tx: Array) -> Tangent:
     """Tangent pass of `ops.flatten`; `backward(dy, dty) -> (dx, dtx)`."""
     return reshape_tangent(x, tx, (math.prod(x.shape[1:]),))
+
+
+def avg_pool2d_tangent(x: Array, tx: Array, kernel: Pixels, stride: Pixels | None = None) -> Tangent:
+    """Tangent pass of `ops.avg_pool2d`; `backward(dy, dty) -> (dx, dtx)`."""
+    return _linear("avg_pool2d_tangent", lambda a: ops.avg_pool2d(a, kernel, stride), x, tx)
+
+
+def max_pool2d_tangent(x: Array, tx: Array, kernel: Pixels, stride: Pixels | None = None) -> Tangent:
+    """Tangent pass of `ops.max_pool2d`: `ty` is what `tx` has where `y` was taken; `backward(dy, dty) -> (dx, dtx)`.
+
+    Away from ties the choice does not move, so there is no second derivative.
+    """
+    where, xp = "max_pool2d_tangent", array_module(x)
+    require_direction(where, x, tx)
+    y, value_backward = ops.max_pool2d(x, kernel, stride)
+    kernel = pair(where, "kernel", kernel, 1)
+    stride = kernel if stride is None else pair(where, "stride", stride, 1)
+    choices = [((..., *at[1:], slice(None)), taken) for at, taken in taken_entries(x, y, kernel, stride)]
+    ty = xp.zeros((*_leading(tx, x), *y.shape), dtype=x.dtype)
+    for entries, taken in choices:
+        ty += tx[entries] * taken
+
+    def backward(dy: Array, dty: Array) -> Pair:
+        require_cotangent(where, dty, ty)
+        dtx = xp.zeros_like(tx)
+        for entries, taken in choices:
+            dtx[entries] += dty * taken
+        return value_backward(dy), dtx
+
+    return (y, ty), backward
 
 
 def dropout_tangent(x: Array, tx: Array, keep: Array, rate: float) -> Tangent:

@@ -1,0 +1,28 @@
+"""A layer that is its op, called with its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minirmae.backend import Array
+from minirmae.layer import Backward
+from minirmae.parameters import Parameter
+
+
+def apply(
+    op: Callable[..., tuple[Array, Callable[[Array], tuple[Array, ...]]]],
+    x: Array,
+    parameters: dict[str, Parameter],
+    **options: Any,
+) -> tuple[Array, Backward]:
+    """Return the value of `op(x, *parameters)`, and a backward that adds the parameters' gradients and returns `dx`."""
+    y, op_backward = op(x, *(p.value for p in parameters.values()), **options)
+
+    def backward(dy: Array) -> Array:
+        dx, *gradients = op_backward(dy)
+        for parameter, gradient in zip(parameters.values(), gradients, strict=True):
+            parameter.add_grad(gradient)
+        return dx
+
+    return y, backward

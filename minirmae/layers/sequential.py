@@ -1,0 +1,50 @@
+"""Layers one after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minirmae import ops
+from minirmae.backend import Array
+from minirmae.layer import Backward, Layer, Shape
+
+
+class Sequential(Layer):
+    """Layers one after the other: the chain rule.
+
+    >>> rng = np.random.default_rng(0)
+    >>> model = Sequential(Linear(4, 3, rng=rng), ReLU(), Linear(3, 2, rng=rng))
+    >>> print(model.summary((4,)))
+    layer     output  parameters
+    0 Linear  3               15
+    1 ReLU    3
+    2 Linear  2                8
+    23 trainable parameters
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        super().__init__(children={str(i): layer for i, layer in enumerate(layers)})
+
+    def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
+        if not self.children:
+            return ops.reshape(x, x.shape[1:])  # the identity, as a copy like every op's result
+        backwards = []
+        for name, layer in self.children.items():
+            try:
+                x, layer_backward = layer(x, rng)
+            except (ValueError, TypeError) as error:
+                error.add_note(f"in layer {name} ({type(layer).__name__}) of {type(self).__name__}")
+                raise
+            backwards.append(layer_backward)
+
+        def backward(dy: Array) -> Array:
+            for layer_backward in reversed(backwards):
+                dy = layer_backward(dy)
+            return dy
+
+        return x, backward
+
+    def output_shape(self, shape: Shape) -> Shape:
+        for layer in self.children.values():
+            shape = layer.output_shape(shape)
+        return shape
