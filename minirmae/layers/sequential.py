@@ -12,6 +12,7 @@ from minirmae.layer import Backward, Layer, Shape
 class Sequential(Layer):
     """Layers one after the other: the chain rule.
 
+    >>> from minirmae.layers import Linear, ReLU
     >>> rng = np.random.default_rng(0)
     >>> model = Sequential(Linear(4, 3, rng=rng), ReLU(), Linear(3, 2, rng=rng))
     >>> print(model.summary((4,)))
