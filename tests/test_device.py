@@ -7,8 +7,10 @@ import device_stand_in as stand_in
 import numpy as np
 import pytest
 from device_suite import DeviceSuite
+from training_tiny import PLAIN
 
 from minirmae import ops
+from minirmae.autoencoders import PRESETS
 from minirmae.backend import DeviceError, array_module, asarray, asnumpy, device_of, using
 from minirmae.commands import main
 from minirmae.gradcheck import check
@@ -205,7 +207,9 @@ def test_bench_times_the_captured_step_too(monkeypatch, capsys):
         "minirmae.cuda.replicas.CudaDevice", lambda place, precision: cuda_emulator.EmulatedDevice(precision)
     )
     monkeypatch.setattr("minirmae.benchmark._ROUND", 1)
-    small = ["--preset", "shapes", "--latent", "3", "--linear-layers", "1", "--batch-size", "1", "--repeats", "1"]
+    monkeypatch.setattr("minirmae.benchmark.product_rate", lambda *_, **__: 100.0)
+    monkeypatch.setitem(PRESETS, "plain", PLAIN)
+    small = ["--preset", "plain", "--batch-size", "1", "--repeats", "1"]
     assert main(["bench", *small, "--device", DEVICE]) == 0
     text = capsys.readouterr().out
     assert "stand-in:0" in text

@@ -7,10 +7,9 @@ import cuda_emulator
 import numpy as np
 import pytest
 from device_stand_in import DEVICES  # registers the device "stand-in"
-from training_tiny import TINY, timeless, tiny_config
+from training_tiny import PLAIN, TINY, timeless, tiny_config
 
-from minirmae.autoencoders import PRESETS, ModelConfig, Preset
-from minirmae.layers import Flatten, Linear, Reshape, Sequential, Tanh
+from minirmae.autoencoders import PRESETS, ModelConfig
 from minirmae.training import (
     NonFiniteLoss,
     Progress,
@@ -26,18 +25,10 @@ assert DEVICES
 needs_compiler = pytest.mark.skipif(cuda_emulator.COMPILER is None, reason="no C++ compiler (g++ or clang++)")
 
 
-def encoder(n, rng, dtype):
-    return Sequential(Flatten(), Linear(768, n, rng=rng, dtype=dtype), Tanh())
-
-
-def decoder(n, rng, dtype, output=None):
-    return Sequential(Linear(n, 768, rng=rng, dtype=dtype), Reshape((16, 16, 3)))
-
-
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", TINY)
-    monkeypatch.setitem(PRESETS, "plain", Preset((16, 16, 3), 3, 2, encoder, decoder))
+    monkeypatch.setitem(PRESETS, "plain", PLAIN)
 
 
 @pytest.fixture

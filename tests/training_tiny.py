@@ -1,7 +1,7 @@
 """A preset so small that a training takes a moment, with dropout, so that the state of its noise matters."""
 
 from minirmae.autoencoders import PRESETS, ModelConfig, Preset
-from minirmae.layers import Dropout, Flatten, Linear, Reshape, Sequential
+from minirmae.layers import Dropout, Flatten, Linear, Reshape, Sequential, Tanh
 from minirmae.training import TrainingConfig
 
 
@@ -13,7 +13,13 @@ def _decoder(n, rng, dtype, output=None):
     return Sequential(Linear(n, 768, rng=rng, dtype=dtype), Reshape((16, 16, 3)))
 
 
+def _plain_encoder(n, rng, dtype):
+    return Sequential(Flatten(), Linear(768, n, rng=rng, dtype=dtype), Tanh())
+
+
 TINY = Preset((16, 16, 3), 3, 2, _encoder, _decoder)
+PLAIN = Preset((16, 16, 3), 3, 2, _plain_encoder, _decoder)
+"""Without dropout, which has no captured step."""
 
 
 def register():
