@@ -2,9 +2,9 @@
 
 Every function returns a matplotlib `Figure` of its own: pyplot and its global
 state are never touched, no window opens and no display is needed. Series
-differ in colour (Okabe and Ito's palette, safe for colour-blind readers), in
-marker and in line style, so that a figure survives a grey printer; no two of
-the first 35 look the same. matplotlib is imported by the first call.
+differ in colour (Okabe and Ito's palette, safe for colour-blind readers, with a
+brown and a grey beside it), in marker and in line style, so that a figure
+survives a grey printer; no two of the first 45 look the same. matplotlib is imported by the first call.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from minirmae.files import atomic_write
 from minirmae.rank import THRESHOLDS, numerical_rank
 from minirmae.validation import require_choice, require_float, require_ndim, require_shape
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#8C564B", "#999999")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "h")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (5, 1.5, 1, 1.5)), (0, (1, 1.2)), (0, (9, 2)))
 _INK, _FAINT = "#303030", "#8c8c8c"
 _DPI = 160

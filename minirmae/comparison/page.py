@@ -94,13 +94,13 @@ def _text(
     diverged: Mapping[str, str],
     figures: Mapping[str, str],
 ) -> str:
-    length = f"{plan.steps:,} steps" if plan.steps is not None else f"{plan.epochs} epochs"
+    length = f"{plan.steps:,} steps" if plan.steps is not None else f"{plan.epochs} epoch" + "s" * (plan.epochs != 1)
     seeds = "one seed" if plan.seeds == 1 else f"{plan.seeds} seeds (mean ± standard deviation)"
     runs = [record for rows in measured.values() for record in rows]
     real = "-" if not runs else f"{np.mean([record['frechet']['real'] for record in runs]):.3g}"
     parts = [
         f"# {len(plan.methods)} methods on {_source(plan)}",
-        f"Each was trained for {length} of {plan.batch_size} images, {seeds}, on the same images in the same order; "
+        f"Each was trained for {length} in batches of {plan.batch_size} images, {seeds}, on the same images in the same order; "
         f"architecture {plan.preset}. Made by minirmae {__version__}; docs/comparison.md says what each column is.",
     ]
     for title, part in tables.items():
