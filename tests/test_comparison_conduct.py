@@ -33,7 +33,7 @@ def test_every_piece_is_done_once_and_the_page_shows_it(finished):
     assert {name for name, how in board.ended if how == "done"} == names
     text = found.page.read_text()
     assert text.startswith("# 2 methods on shapes\n")
-    assert "12 steps of 2 images, one seed" in text
+    assert "12 steps in batches of 2 images, one seed" in text
     assert "| AE (l = 0) | adam | 0.0001 |" in text
     for name in re.findall(r"\]\((.*?)\)", text):
         assert (out / name).read_bytes().startswith(b"\x89PNG")

@@ -100,8 +100,9 @@ def _text(
     real = "-" if not runs else f"{np.mean([record['frechet']['real'] for record in runs]):.3g}"
     parts = [
         f"# {len(plan.methods)} methods on {_source(plan)}",
-        f"Each was trained for {length} in batches of {plan.batch_size} images, {seeds}, on the same images in the same order; "
-        f"architecture {plan.preset}. Made by minirmae {__version__}; docs/comparison.md says what each column is.",
+        f"Each was trained for {length} in batches of {plan.batch_size} images, {seeds}, on the same images in the "
+        f"same order; architecture {plan.preset}. Made by minirmae {__version__}; docs/comparison.md says what each "
+        "column is.",
     ]
     for title, part in tables.items():
         table = _table(part, measured)
