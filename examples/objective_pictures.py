@@ -52,7 +52,7 @@ def rows(analysis):
 def figure(plain, analysis):
     """Spectra at the left, pictures at the right."""
     matplotlib = require_matplotlib()
-    drawn = matplotlib.figure.Figure(figsize=(9.6, 3.2), layout="constrained", facecolor="white")
+    drawn = matplotlib.figure.Figure(figsize=(9.6, 2.8), layout="constrained", facecolor="white")
     left, right = drawn.subplots(1, 2, width_ratios=(1, 1.9))
     for one, style in ((plain, {"color": "#999999"}), (analysis, {"color": "#0072B2"})):
         values = np.array(one.ranks.eigenvalues)

@@ -167,6 +167,18 @@ def test_replicas_may_each_have_a_data_set_of_their_own():
         np.testing.assert_array_equal(alone.values, together[s].values)
 
 
+@needs_compiler
+def test_equal_data_sets_lie_on_the_card_once():
+    device = cuda_emulator.EmulatedDevice()
+    models, data = [autoencoder(0), autoencoder(1)], [ArrayDataset(IMAGES), ArrayDataset(IMAGES.copy())]
+    replicas = Replicas(models, data, [Adam(), Adam()], batch_size=8, seeds=[0, 1], make_device=lambda: device)
+    assert not replicas.plan.own_images
+    data[1] = ArrayDataset(255 - IMAGES)
+    assert Replicas(
+        models, data, [Adam(), Adam()], batch_size=8, seeds=[0, 1], make_device=lambda: device
+    ).plan.own_images
+
+
 def test_data_sets_of_different_sizes_cannot_go_together():
     models, data = [autoencoder(), autoencoder(1)], [DATA, ArrayDataset(IMAGES[:9])]
     with pytest.raises(NotCapturable, match="equally many images"):

@@ -29,7 +29,7 @@ class Replicas:
 
     Args:
         models: one or more; changed by `store` only.
-        datasets: one for all, or one a model, equally large.
+        datasets: one for all, or one a model, equally large; equal ones lie on the card once.
         optimizers: Adam or AdamW, one a model, with equally many steps taken.
         batch_size: images a step.
         seeds: of the order of images, one a model.
@@ -68,7 +68,7 @@ class Replicas:
         names = names or [f"model {i} of {len(models)}" if len(models) > 1 else "" for i in range(len(models))]
         self.optimizers = tuple(_adam(optimizer) for optimizer in optimizers)
         groups = like(models, datasets[0].shape)
-        images = [resident(dataset) for dataset in datasets]
+        images = _images(datasets)
         if len({one.shape for one in images}) > 1:
             raise NotCapturable("models that train together must have equally many images")
         self._groups: list[tuple[list[int], CapturedTraining]] = []
@@ -126,6 +126,15 @@ def resident(dataset: Dataset) -> Array:
     stored = dataset if isinstance(dataset, DeviceDataset) else DeviceDataset(dataset, "cpu")
     images = asnumpy(stored.images)
     return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
+
+
+def _images(datasets: Sequence[Dataset]) -> list[Array]:
+    """All images of every data set, or once if they are the same: a card has no room for many copies."""
+    images: list[Array] = []
+    for dataset in datasets:
+        one = resident(dataset)
+        images.append(images[0] if images and np.array_equal(one, images[0]) else one)
+    return images[:1] if all(one is images[0] for one in images) else images
 
 
 def _adam(optimizer: Optimizer) -> Adam:
