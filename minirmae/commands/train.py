@@ -81,7 +81,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=("tf32", "float32"),
-        default="tf32",
         help="of the matrix products of a step that is captured on a card (default: tf32)",
     )
     where = parser.add_mutually_exclusive_group()
@@ -97,6 +96,8 @@ def run(args: argparse.Namespace) -> Outcome:
     """Train, and say where the runs are and how they ended."""
     from minirmae.training import Progress, train_together
 
+    if args.precision is not None and args.device == "cpu":
+        raise ValueError(f"train: --precision {args.precision} is for a card; leave it out, or add --device cuda")
     configs: Sequence[TrainingConfig | None]
     if args.resume is None:
         configs, directories = _plan(args)
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> Outcome:
         resume=args.resume is not None,
         progress=Progress(str(directories[0]) if len(directories) == 1 else f"{len(directories)} runs"),
         device=args.device,
-        precision=args.precision,
+        precision=args.precision or "tf32",
     )
     ends = [_end(finished) for finished in runs]
     if len(ends) == 1:
