@@ -13,7 +13,9 @@ from __future__ import annotations
 import mmap
 import os
 import pickle
+import select
 import signal
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
@@ -26,6 +28,16 @@ from minirmae.validation import require_positive_int
 
 VECTOR_BLOCK = 1 << 16
 """Entries of a vector worked on at a time."""
+
+AWAKE = 0.05
+"""Seconds that a process looks for a message before it sleeps.
+
+A core that has slept may take as long again to work at full speed, on a virtual machine above all, and in
+training the next message is never far.
+"""
+
+PIPE = select.PIPE_BUF
+"""Bytes that a pipe takes at once if it is ready for any."""
 
 T = TypeVar("T")
 
@@ -154,10 +166,11 @@ class Team(Generic[T]):
 
 
 def _write(pipe: int, text: bytes) -> None:
-    text = len(text).to_bytes(8, "little") + text
-    while text:
+    rest = memoryview(len(text).to_bytes(8, "little") + text)
+    while rest:
+        _look([], [pipe])
         try:
-            text = text[os.write(pipe, text) :]
+            rest = rest[os.write(pipe, rest[:PIPE]) :]
         except BrokenPipeError:
             return  # whoever reads has died, which the next read tells
 
@@ -171,8 +184,16 @@ def _read(pipe: int) -> bytes | None:
 def _read_bytes(pipe: int, count: int) -> bytes | None:
     text = b""
     while len(text) < count:
+        _look([pipe], [])
         piece = os.read(pipe, count - len(text))
         if not piece:
             return None
         text += piece
     return text
+
+
+def _look(readable: list[int], writable: list[int]) -> None:
+    """Return when one of the pipes is ready, or after `AWAKE` seconds."""
+    deadline = time.monotonic() + AWAKE
+    while not any(select.select(readable, writable, [], 0)) and time.monotonic() < deadline:
+        os.sched_yield()

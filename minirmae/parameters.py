@@ -71,11 +71,18 @@ class Parameter:
 
     def add_grad(self, gradient: Array) -> None:
         """Add to the gradient. Raises ValueError if the parameter is not trainable."""
-        if self._cleared:
-            self._cleared = False
-            self.grad[...] = gradient
-        else:
+        room = self.claim_grad()
+        if room is None:
             self.grad[...] += gradient
+        else:
+            room[...] = gradient
+
+    def claim_grad(self) -> Array | None:
+        """Return the gradient's memory to whoever is the first to add and will fill all of it, or else None."""
+        if not self._cleared:
+            return None
+        self._cleared = False
+        return self.grad
 
     def settle(self) -> None:
         """Write the zeros of a gradient that was cleared and not added to."""

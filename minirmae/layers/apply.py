@@ -11,17 +11,24 @@ from minirmae.parameters import Parameter
 
 
 def apply(
-    op: Callable[..., tuple[Array, Callable[[Array], tuple[Array, ...]]]],
+    op: Callable[..., tuple[Array, Callable[..., tuple[Array, ...]]]],
     x: Array,
     parameters: dict[str, Parameter],
     **options: Any,
 ) -> tuple[Array, Backward]:
-    """Return the value of `op(x, *parameters)`, and a backward that adds the parameters' gradients and returns `dx`."""
+    """Return the value of `op(x, *parameters)`, and a backward that adds the parameters' gradients and returns `dx`.
+
+    The first parameter is the large one, the weights: its gradient is written where it belongs, if it is the first.
+    """
     y, op_backward = op(x, *(p.value for p in parameters.values()), **options)
 
     def backward(dy: Array) -> Array:
-        dx, *gradients = op_backward(dy)
-        for parameter, gradient in zip(parameters.values(), gradients, strict=True):
+        weights, *others = parameters.values()
+        room = weights.claim_grad()
+        dx, dW, *gradients = op_backward(dy, out=room)
+        if room is None:
+            weights.add_grad(dW)
+        for parameter, gradient in zip(others, gradients, strict=True):
             parameter.add_grad(gradient)
         return dx
 

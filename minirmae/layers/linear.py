@@ -82,10 +82,16 @@ class LinearStack(Layer):
         y, op_backward = ops.linear_stack(x, self.factors())
 
         def backward(dy: Array) -> Array:
-            dx, dfactors = op_backward(dy)
-            if W.trainable:
+            if len(W.value) != self.layers:
                 # A shared weight is one argument used l times: its gradients add up.
-                W.add_grad(dfactors if len(W.value) == self.layers else dfactors.sum(axis=0))
+                dx, dfactors = op_backward(dy)
+                if W.trainable:
+                    W.add_grad(dfactors.sum(axis=0))
+                return dx
+            room = W.claim_grad()
+            dx, dfactors = op_backward(dy, out=room)
+            if W.trainable and room is None:
+                W.add_grad(dfactors)
             return dx
 
         return y, backward

@@ -13,7 +13,7 @@ from minirmae.validation import require_cotangent, require_float, require_shape
 
 def conv2d(
     x: Array, W: Array, b: Array | None = None, *, stride: int | Pair = 1, padding: int | Pair = 0
-) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
+) -> tuple[Array, Callable[..., tuple[Array, ...]]]:
     """Convolution (cross-correlation) of images with a kernel, plus a bias per channel.
 
     Args:
@@ -25,7 +25,8 @@ def conv2d(
 
     Returns:
         y, shape (N, OH, OW, O) with `OH = floor((H + 2 PH - KH) / SH) + 1`, and
-        `backward(dy) -> (dx, dW, db)`, or `(dx, dW)` without a bias.
+        `backward(dy, out=None) -> (dx, dW, db)`, or `(dx, dW)` without a bias;
+        `dW` is written into the contiguous `out` if that is given.
 
     Raises:
         TypeError: dtypes differ or are not floating.
@@ -49,9 +50,9 @@ def conv2d(
         require_shape("conv2d", "b", b, (W.shape[3],))
     y = form.dy(x, W, b)
 
-    def backward(dy: Array) -> tuple[Array, ...]:
+    def backward(dy: Array, out: Array | None = None) -> tuple[Array, ...]:
         require_cotangent("conv2d backward", dy, y)
-        dx, dW = form.dx(dy, W), form.dW(x, dy)
+        dx, dW = form.dx(dy, W), form.dW(x, dy, out)
         return (dx, dW) if b is None else (dx, dW, channel_sum(dy))
 
     return y, backward

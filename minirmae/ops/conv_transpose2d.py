@@ -19,7 +19,7 @@ def conv_transpose2d(
     stride: int | Pair = 1,
     padding: int | Pair = 0,
     output_padding: int | Pair = 0,
-) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
+) -> tuple[Array, Callable[..., tuple[Array, ...]]]:
     """Transposed convolution: the adjoint of `conv2d` with the same kernel, plus a bias per channel.
 
     Args:
@@ -34,7 +34,8 @@ def conv_transpose2d(
 
     Returns:
         y, shape (N, OH, OW, O) with `OH = (H - 1) SH - 2 PH + KH + output_padding`, and
-        `backward(dy) -> (dx, dW, db)`, or `(dx, dW)` without a bias.
+        `backward(dy, out=None) -> (dx, dW, db)`, or `(dx, dW)` without a bias;
+        `dW` is written into the contiguous `out` if that is given.
 
     Raises:
         TypeError: dtypes differ or are not floating.
@@ -60,9 +61,9 @@ def conv_transpose2d(
         require_shape("conv_transpose2d", "b", b, (W.shape[2],))
     y = form.dx(x, W, b)
 
-    def backward(dy: Array) -> tuple[Array, ...]:
+    def backward(dy: Array, out: Array | None = None) -> tuple[Array, ...]:
         require_cotangent("conv_transpose2d backward", dy, y)
-        dx, dW = form.dy_and_dW(dy, W, x)
+        dx, dW = form.dy_and_dW(dy, W, x, out)
         return (dx, dW) if b is None else (dx, dW, channel_sum(dy))
 
     return y, backward

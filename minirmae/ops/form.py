@@ -85,21 +85,21 @@ class Form:
             self._product(X, matrix, y[images], b)
         return y
 
-    def dW(self, x: Array, y: Array) -> Array:
-        """dT/dW, the kernel's gradient, at images x and outputs y."""
-        return self._kernel(x, (X.T @ y[images].reshape(-1, self.outputs) for images, X in self._windows(x)))
+    def dW(self, x: Array, y: Array, out: Array | None = None) -> Array:
+        """dT/dW, the kernel's gradient, at images x and outputs y; written into `out` if that is given."""
+        dW = self._no_kernel(x, out)
+        for images, X in self._windows(x):
+            self._add_to_kernel(dW, X, y, images)
+        return dW
 
-    def dy_and_dW(self, x: Array, W: Array, y: Array) -> tuple[Array, Array]:
-        """dT/dy at (x, W) and dT/dW at (x, y), from the same windows of x."""
-        dy = self._empty(x, self.output_size, self.outputs)
+    def dy_and_dW(self, x: Array, W: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
+        """dT/dy at (x, W) and dT/dW at (x, y), from the same windows of x; the latter into `out` if that is given."""
+        dy, dW = self._empty(x, self.output_size, self.outputs), self._no_kernel(x, out)
         matrix = W.reshape(-1, self.outputs)
-
-        def products() -> Iterator[Array]:
-            for images, X in self._windows(x):
-                self._product(X, matrix, dy[images], None)
-                yield X.T @ y[images].reshape(-1, self.outputs)
-
-        return dy, self._kernel(x, products())
+        for images, X in self._windows(x):
+            self._product(X, matrix, dy[images], None)
+            self._add_to_kernel(dW, X, y, images)
+        return dy, dW
 
     def dx(self, y: Array, W: Array, b: Array | None = None) -> Array:
         """dT/dx, the transposed convolution, of outputs y (N, OH, OW, O) with a kernel; plus a bias b (C,)."""
@@ -112,7 +112,7 @@ class Form:
         (R, Q), (SH, SW), (TH, TW), (H, width) = self._blocks, self.stride, self._reach, self.size
         C, (PH, PW) = self.channels, self.padding
         matrices = self._block_kernels(W)
-        bias, add = None if b is None else array_module(b).tile(b, width), array_module(x).add
+        bias = None if b is None else array_module(b).tile(b, SW)
         # Block r of the padded image covers its rows r SH to r SH + SH - 1; the first to reach x is PH // SH.
         offset = PH // SH - (TH - 1), PW // SW - (TW - 1)
         columns = slice(PW % SW * C, (PW % SW + width) * C)
@@ -120,16 +120,14 @@ class Form:
             for row in range(len(matrices)):
                 first = (row - PH) % SH
                 count = max(0, -(-(H - first) // SH))
-                block = (first + PH) // SH - PH // SH
+                start = (first + PH) // SH - PH // SH
+                lines = Y @ matrices[row].T
+                if bias is not None:
+                    lines += bias
+                lines = lines.reshape(images.stop - images.start, R, Q * SW * C)
                 # Of the blocks at the upper and lower border not every row reaches into x.
-                reaching = Y.reshape(-1, R * Q, Y.shape[1])[:, block * Q : (block + count) * Q]
-                lines = (reaching @ matrices[row].T).reshape(len(reaching), count, Q * SW * C)
                 target = x[images, first::SH].reshape(len(lines), count, width * C)
-                source = lines[:, :, columns]
-                if bias is None:
-                    target[...] = source
-                else:
-                    add(source, bias, out=target)
+                target[...] = lines[:, start : start + count, columns]
 
     def _fold(self, x: Array, y: Array, W: Array, b: Array | None) -> None:
         """Fill x with the sums of windows."""
@@ -153,14 +151,21 @@ class Form:
         parts = whole.reshape(TH, SH, TW, SW, self.channels, self.outputs)[::-1, :, ::-1]
         return parts.transpose(1, 3, 4, 0, 2, 5).reshape(SH, SW * self.channels, TH * TW * self.outputs)
 
-    def _kernel(self, like: Array, products: Iterator[Array]) -> Array:
-        """The kernel that is the sum of `products`, in their order; zero if there are none."""
-        total = next(products, None)
-        if total is None:
-            total = array_module(like).zeros((math.prod(self.kernel) * self.channels, self.outputs), dtype=like.dtype)
-        for product in products:
-            total += product
-        return total.reshape(*self.kernel, self.channels, self.outputs)
+    def _no_kernel(self, like: Array, out: Array | None) -> Array:
+        """Memory for a kernel, zero if nothing will be written into it."""
+        xp, shape = array_module(like), (*self.kernel, self.channels, self.outputs)
+        dW = xp.empty(shape, dtype=like.dtype) if out is None else out
+        if not len(like):
+            dW[...] = 0
+        return dW
+
+    def _add_to_kernel(self, dW: Array, X: Array, y: Array, images: slice) -> None:
+        """Add to dW what a slice of the images gives, in the slices' order; the first is written."""
+        total, cotangent = dW.reshape(-1, self.outputs), y[images].reshape(-1, self.outputs)
+        if images.start == 0:
+            array_module(X).matmul(X.T, cotangent, out=total)
+        else:
+            total += X.T @ cotangent
 
     @property
     def _reach(self) -> Pair:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from minirmae.backend import Array
+from minirmae.backend import Array, array_module
 from minirmae.validation import require_cotangent, require_float, require_ndim, require_shape
 
 
-def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
+def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, Callable[..., tuple[Array, ...]]]:
     """Affine map `y = x W + b`.
 
     Args:
@@ -17,7 +17,8 @@ def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, Callable[
         b: bias, shape (O,), or None for a purely linear map.
 
     Returns:
-        y, shape (N, O), and `backward(dy) -> (dx, dW, db)`, or `(dx, dW)` without a bias.
+        y, shape (N, O), and `backward(dy, out=None) -> (dx, dW, db)`, or `(dx, dW)` without a bias;
+        `dW` is written into the contiguous `out` if that is given.
 
     Raises:
         TypeError: dtypes differ or are not floating.
@@ -51,9 +52,10 @@ def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, Callable[
     if b is not None:
         y += b
 
-    def backward(dy: Array) -> tuple[Array, ...]:
+    def backward(dy: Array, out: Array | None = None) -> tuple[Array, ...]:
         require_cotangent("linear backward", dy, y)
-        dx, dW = dy @ W.T, x.T @ dy
+        # The transposed product reads wide weights in the order in which they lie.
+        dx, dW = (W @ dy.T).T, array_module(x).matmul(x.T, dy, out=out)
         return (dx, dW) if b is None else (dx, dW, dy.sum(axis=0))
 
     return y, backward

@@ -8,7 +8,7 @@ from minirmae.backend import Array, array_module
 from minirmae.validation import require_cotangent, require_float, require_ndim
 
 
-def linear_stack(x: Array, W: Array) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
+def linear_stack(x: Array, W: Array) -> tuple[Array, Callable[..., tuple[Array, Array]]]:
     """Product of linear maps `y = x W_1 W_2 ... W_l` (Jing, Zbontar, LeCun 2020, section 3).
 
     Args:
@@ -16,7 +16,8 @@ def linear_stack(x: Array, W: Array) -> tuple[Array, Callable[[Array], tuple[Arr
         W: the l square matrices, shape (l, n, n); `l = 0` is the identity.
 
     Returns:
-        y, shape (N, n), and `backward(dy) -> (dx, dW)`.
+        y, shape (N, n), and `backward(dy, out=None) -> (dx, dW)`;
+        `dW` is written into the contiguous `out` if that is given.
 
     Raises:
         TypeError: dtypes differ or are not floating.
@@ -46,11 +47,12 @@ def linear_stack(x: Array, W: Array) -> tuple[Array, Callable[[Array], tuple[Arr
     if y is x:
         y = x.copy()
 
-    def backward(dy: Array) -> tuple[Array, Array]:
+    def backward(dy: Array, out: Array | None = None) -> tuple[Array, Array]:
         require_cotangent("linear_stack backward", dy, y)
-        dx, dW = dy.copy(), array_module(W).empty_like(W)
+        xp = array_module(W)
+        dx, dW = dy.copy(), xp.empty_like(W) if out is None else out
         for i in reversed(range(len(W))):
-            dW[i] = inputs[i].T @ dx
+            xp.matmul(inputs[i].T, dx, out=dW[i])
             dx = dx @ W[i].T
         return dx, dW
 
