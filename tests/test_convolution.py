@@ -8,8 +8,10 @@ from naive import convolve, convolve_transposed
 
 from minirmae import ops
 from minirmae.ops.conv_transpose2d import transposed_output_size
+from minirmae.ops.convolution import make_form
 from minirmae.ops.form import Form, output_size
 from minirmae.ops.patches import blocks
+from minirmae.ops.winograd import Winograd
 
 pairs = st.tuples
 
@@ -100,6 +102,64 @@ def test_the_papers_large_layers_are_gathered_and_its_small_ones_folded():
     assert not Form((8, 8), 64, outputs=128, **layer).gathers
     assert not Form((32, 32), 8, (3, 3), 8, (2, 2), (1, 1)).gathers
     assert Form((32, 32), 8, (3, 3), 8, (1, 1), (1, 1)).gathers
+
+
+def nine_products(rng, size, channels, outputs, dtype=np.float64):
+    """`Form` and `Winograd` of one geometry, and random x, W, y for it."""
+    layer = (size, channels, (4, 4), outputs, (2, 2), (1, 1))
+    shapes = (3, *size, channels), (4, 4, channels, outputs), (3, size[0] // 2, size[1] // 2, outputs)
+    return Form(*layer), Winograd(*layer), [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+@settings(max_examples=30)
+@given(pairs(st.integers(1, 3), st.integers(1, 3)), pairs(st.integers(1, 3), st.integers(1, 3)), st.integers(1, 4))
+def test_nine_products_give_what_sixteen_give(tiles, channels, rows):
+    rng = np.random.default_rng(0)
+    form, winograd, (x, W, y) = nine_products(rng, (4 * tiles[0], 4 * tiles[1]), *channels)
+    b, c = rng.normal(size=channels[0]), rng.normal(size=channels[1])
+    with pytest.MonkeyPatch.context() as patch, np.errstate(all="raise"):
+        patch.setattr("minirmae.ops.winograd.ROWS", rows)
+        for images in (0, 1, 3):
+            for maps in (
+                lambda f, x=x[:images], y=y[:images]: f.dy(x, W, c),
+                lambda f, x=x[:images], y=y[:images]: f.dy(x, W),
+                lambda f, x=x[:images], y=y[:images]: f.dx(y, W, b),
+                lambda f, x=x[:images], y=y[:images]: f.dx(y, W),
+                lambda f, x=x[:images], y=y[:images]: f.dW(x, y),
+                lambda f, x=x[:images], y=y[:images]: f.dy_and_dW(x, W, y)[0],
+                lambda f, x=x[:images], y=y[:images]: f.dy_and_dW(x, W, y)[1],
+            ):
+                np.testing.assert_allclose(maps(winograd), maps(form), rtol=1e-12, atol=1e-12)
+
+
+def test_nine_products_in_single_precision_are_within_rounding_of_double():
+    rng = np.random.default_rng(1)
+    _, winograd, (x, W, y) = nine_products(rng, (16, 16), 64, 128)
+    form, _, _ = nine_products(rng, (16, 16), 64, 128)
+    lengths = (16 * 64, 4 * 128, 3 * 64)
+    single = [v.astype("f4") for v in (x, W, y)]
+    for maps, length in zip(
+        (lambda f, x, W, y: f.dy(x, W), lambda f, x, W, y: f.dx(y, W), lambda f, x, W, y: f.dW(x, y)),
+        lengths,
+        strict=True,
+    ):
+        a, b = maps(winograd, *single), maps(form, x, W, y)
+        assert a.dtype == np.float32
+        assert abs(a - b).max() <= 8 * np.finfo(np.float32).eps * np.sqrt(length) * abs(b).max()
+
+
+def test_nine_products_are_for_large_layers_of_one_geometry():
+    layer = {"kernel": (4, 4), "stride": 2, "padding": 1}
+    assert type(make_form(16, (16, 16), 64, outputs=128, **layer)) is Winograd
+    for images, size, channels, other in (
+        (1, (16, 16), 64, {}),
+        (16, (16, 16), 32, {}),
+        (16, (16, 18), 64, {}),
+        (16, (16, 16), 64, {"stride": 1}),
+        (16, (16, 16), 64, {"padding": 0}),
+        (16, (16, 16), 64, {"kernel": (3, 3)}),
+    ):
+        assert type(make_form(images, size, channels, outputs=128, **{**layer, **other})) is Form
 
 
 @settings(max_examples=20)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from minirmae.backend import Array
 from minirmae.ops.form import Form, output_size
 from minirmae.ops.patches import Pair
+from minirmae.ops.winograd import Winograd, fits
 from minirmae.validation import require_float, require_ndim
 
 
@@ -29,15 +30,18 @@ def pair(where: str, name: str, value: int | Pair, minimum: int) -> Pair:
     return pair[0], pair[1]
 
 
-def make_form(size: Pair, channels: int, kernel: Pair, outputs: int, stride: int | Pair, padding: int | Pair) -> Form:
-    """Return the trilinear form of a geometry.
+def make_form(
+    images: int, size: Pair, channels: int, kernel: Pair, outputs: int, stride: int | Pair, padding: int | Pair
+) -> Form:
+    """Return the trilinear form of a geometry, in the way that is fastest for a batch of `images`.
 
     Raises:
         ValueError: stride or padding are not numbers or pairs in range, or the kernel does not fit.
     """
     stride, padding = pair("convolution", "stride", stride, 1), pair("convolution", "padding", padding, 0)
     output_size(size, kernel, stride, padding)
-    return Form(size, channels, kernel, outputs, stride, padding)
+    way = Winograd if fits(images, size, channels, kernel, outputs, stride, padding) else Form
+    return way(size, channels, kernel, outputs, stride, padding)
 
 
 def correlate(x: Array, W: Array, stride: int | Pair = 1, padding: int | Pair = 0) -> Array:
@@ -97,7 +101,7 @@ def correlate_dW(x: Array, y: Array, kernel_size: Pair, stride: int | Pair = 1, 
         ValueError: shapes, stride or padding do not fit.
     """
     require_images("convolution", x=x, y=y)
-    form = make_form(x.shape[1:3], x.shape[3], kernel_size, y.shape[3], stride, padding)
+    form = make_form(len(x), x.shape[1:3], x.shape[3], kernel_size, y.shape[3], stride, padding)
     _require_output("convolution", form, y)
     if x.shape[0] != y.shape[0]:
         raise ValueError(f"convolution: x holds {x.shape[0]} images but the cotangent {y.shape[0]}")
@@ -109,13 +113,13 @@ def image_form(where: str, x: Array, W: Array, stride: int | Pair, padding: int 
     require_images(where, x=x, W=W)
     if x.shape[3] != W.shape[2]:
         raise ValueError(f"{where}: x has {x.shape[3]} channels but the kernel {W.shape} takes {W.shape[2]}")
-    return make_form(x.shape[1:3], x.shape[3], W.shape[:2], W.shape[3], stride, padding)
+    return make_form(len(x), x.shape[1:3], x.shape[3], W.shape[:2], W.shape[3], stride, padding)
 
 
 def output_form(where: str, y: Array, W: Array, input_size: Pair, stride: int | Pair, padding: int | Pair) -> Form:
     """Check outputs y against a kernel W and the size of the input; return the form of their geometry."""
     require_images(where, y=y, W=W)
-    form = make_form(input_size, W.shape[2], W.shape[:2], W.shape[3], stride, padding)
+    form = make_form(len(y), input_size, W.shape[2], W.shape[:2], W.shape[3], stride, padding)
     _require_output(where, form, y)
     return form
 

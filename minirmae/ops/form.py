@@ -136,7 +136,7 @@ class Form:
             X = y[images].reshape(-1, self.outputs) @ matrix
             fold(X, self.output_size, self.kernel, self.stride, self.padding, x[images])
             if b is not None:
-                _add_bias(x[images], b)
+                add_bias(x[images], b)
 
     def _block_kernels(self, W: Array) -> Array:
         """For each row of a block of x the kernel as a matrix (SW C, TH TW O), to multiply windows of y from the right.
@@ -186,9 +186,10 @@ class Form:
 
     def _product(self, rows: Array, matrix: Array, out: Array, b: Array | None) -> None:
         """Write `rows @ matrix + b` into the contiguous images `out`."""
-        multiply(rows, matrix, out.reshape(-1, matrix.shape[1]))
+        # Of a sum of one term, as in the gradient of a 1 x 1 kernel, `matmul` makes a loop of its own; `dot` does not.
+        array_module(rows).dot(rows, matrix, out=out.reshape(-1, matrix.shape[1]))
         if b is not None:
-            _add_bias(out, b)
+            add_bias(out, b)
 
     def _empty(self, like: Array, size: Pair, channels: int) -> Array:
         return array_module(like).empty((len(like), *size, channels), dtype=like.dtype)
@@ -201,15 +202,7 @@ def channel_sum(images: Array) -> Array:
     return array_module(images).ones(len(pixels), dtype=images.dtype) @ pixels
 
 
-def multiply(a: Array, b: Array, out: Array | None = None) -> Array:
-    """Matrix product `a @ b`, written into `out` if that is given."""
-    xp = array_module(a)
-    # BLAS is slow at what is no sum at all.
-    product: Array = xp.multiply(a, b, out=out) if a.shape[1] == 1 else xp.matmul(a, b, out=out)
-    return product
-
-
-def _add_bias(images: Array, b: Array) -> None:
+def add_bias(images: Array, b: Array) -> None:
     """Add b (C,) to every pixel of the contiguous images (N, H, W, C), a row of pixels at a time."""
     N, H, W, C = images.shape
     rows = images.reshape(N * H, W * C)
