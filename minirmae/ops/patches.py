@@ -18,9 +18,9 @@ BLOCK = 1 << 18
 """Entries of the matrix that are made at a time: 1 MB in float32."""
 
 
-def blocks(images: int, entries: int) -> list[slice]:
-    """Cut a batch into slices of as many images as make at most `BLOCK` entries, `entries` each, and at least one."""
-    block = max(1, BLOCK // max(1, entries))
+def blocks(images: int, entries: int, limit: int | None = None) -> list[slice]:
+    """Cut a batch into slices of images of `entries` each, as many as make `limit` (else `BLOCK`); at least one."""
+    block = max(1, (limit or BLOCK) // max(1, entries))
     return [slice(start, min(start + block, images)) for start in range(0, images, block)]
 
 

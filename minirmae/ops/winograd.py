@@ -33,13 +33,16 @@ from typing import Any
 
 from minirmae.backend import Array, array_module
 from minirmae.ops.form import Form, add_bias
-from minirmae.ops.patches import Pair
+from minirmae.ops.patches import Pair, blocks
 
-ROWS = 128
-"""Tiles that are worked on at a time, at least, for products of matrices to be fast."""
+ROWS = 256
+"""Tiles that are multiplied at a time, at least: few rows make slow products of matrices."""
 
-CHANNELS = 64
-"""Below as many channels the additions cost what the products save."""
+FRAME = 1 << 16
+"""Entries of x that are transformed at a time: with what is made of them they stay in a core's cache."""
+
+CHANNELS = 32
+"""With fewer channels the additions cost more than the products that they save."""
 
 
 def fits(images: int, size: Pair, channels: int, kernel: Pair, outputs: int, stride: Pair, padding: Pair) -> bool:
@@ -62,19 +65,21 @@ class Winograd(Form):
         return y
 
     def dW(self, x: Array, y: Array, out: Array | None = None) -> Array:
-        dU = array_module(x).zeros((9, 4 * self.channels, self.outputs), dtype=x.dtype)
-        for images in self._parts(len(x)):
-            dU += self._big(x[images]).transpose(0, 2, 1) @ self._small(y[images])
-        return self._kernel_adjoint(dU, out)
+        parts = self._parts(len(x))
+        products = (self._big(x[images]).transpose(0, 2, 1) @ self._small(y[images]) for images in parts)
+        return self._kernel_adjoint(self._total(x, products), out)
 
     def dy_and_dW(self, x: Array, W: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
         dy = self._empty(x, self.output_size, self.outputs)
-        U, dU = self._kernel(W), array_module(x).zeros((9, 4 * self.channels, self.outputs), dtype=x.dtype)
-        for images in self._parts(len(x)):
-            V = self._big(x[images])
-            self._small_adjoint(V @ U, dy[images])
-            dU += V.transpose(0, 2, 1) @ self._small(y[images])
-        return dy, self._kernel_adjoint(dU, out)
+        U = self._kernel(W)
+
+        def products() -> Iterator[Array]:
+            for images in self._parts(len(x)):
+                V = self._big(x[images])
+                self._small_adjoint(V @ U, dy[images])
+                yield V.transpose(0, 2, 1) @ self._small(y[images])
+
+        return dy, self._kernel_adjoint(self._total(x, products()), out)
 
     def dx(self, y: Array, W: Array, b: Array | None = None) -> Array:
         x = self._empty(y, self.size, self.channels)
@@ -84,9 +89,24 @@ class Winograd(Form):
         return x
 
     def _parts(self, images: int) -> Iterator[slice]:
-        """Cut a batch into slices of `ROWS` tiles or more; as many as the kernel has outputs make its sums cheap."""
+        """Cut a batch into slices of `ROWS` tiles or more; no fewer than outputs keep the kernel's part small."""
         step = -(-max(ROWS, self.outputs) // math.prod(self._tiles))
         return (slice(start, min(start + step, images)) for start in range(0, images, step))
+
+    def _frames(self, images: int) -> Iterator[tuple[slice, slice]]:
+        """Cut a slice of the batch into slices of at most `FRAME` entries of x; yield them, and those of their tiles."""
+        tiles = math.prod(self._tiles)
+        for part in blocks(images, math.prod(self.size) * self.channels, FRAME):
+            yield part, slice(part.start * tiles, part.stop * tiles)
+
+    def _total(self, like: Array, products: Iterator[Array]) -> Array:
+        """The sum of `products`, in their order; zero if there are none."""
+        total = next(products, None)
+        if total is None:
+            total = array_module(like).zeros((9, 4 * self.channels, self.outputs), dtype=like.dtype)
+        for product in products:
+            total += product
+        return total
 
     @property
     def _tiles(self) -> Pair:
@@ -94,8 +114,14 @@ class Winograd(Form):
 
     def _big(self, x: Array) -> Array:
         """V(x), shape (9, tiles, 4 C); a row is (row in a block, column in a block, channel)."""
+        V = array_module(x).empty((9, len(x) * math.prod(self._tiles), 4 * self.channels), dtype=x.dtype)
+        for images, tiles in self._frames(len(x)):
+            self._fill_big(x[images], V[:, tiles])
+        return V
+
+    def _fill_big(self, x: Array, V: Array) -> None:
         xp, (T, S), n, C = array_module(x), self._tiles, len(x), self.channels
-        V = xp.empty((3, 3, n, T, S, 2, 2 * C), dtype=x.dtype)
+        V = V.reshape(3, 3, n, T, S, 2, 2 * C)
         down, across = xp.empty_like(x), xp.empty_like(x)
         _difference(_columns(x), _columns(across))
         V[1, 0::2] = across.reshape(n, T, 4, S, 2, 2 * C)[:, :, 1:3].transpose(4, 0, 1, 3, 2, 5)
@@ -104,10 +130,13 @@ class Winograd(Form):
         _difference(_columns(down), _columns(across))
         V[0::2, 0::2] = across.reshape(n, T, 2, 2, S, 2, 2 * C).transpose(2, 5, 0, 1, 4, 3, 6)
         V[0::2, 1] = down.reshape(n, T, 2, 2, S, 4 * C)[..., C : 3 * C].transpose(2, 0, 1, 4, 3, 5)
-        return V.reshape(9, n * T * S, 4 * C)
 
     def _big_adjoint(self, V: Array, b: Array | None, x: Array) -> None:
         """Write the adjoint of `_big` at V, plus a bias b (C,), into the images x; changes V."""
+        for images, tiles in self._frames(len(x)):
+            self._fill_big_adjoint(V[:, tiles], b, x[images])
+
+    def _fill_big_adjoint(self, V: Array, b: Array | None, x: Array) -> None:
         xp, (T, S), n, C, W = array_module(x), self._tiles, len(x), self.channels, self.size[1]
         V = V.reshape(3, 3, n, T, S, 2, 2 * C)
         down, across = xp.empty_like(x), xp.empty_like(x)
