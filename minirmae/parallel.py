@@ -36,7 +36,7 @@ A core that has slept may take as long again to work at full speed, on a virtual
 training the next message is never far.
 """
 
-PIPE = select.PIPE_BUF
+PIPE = getattr(select, "PIPE_BUF", 512)
 """Bytes that a pipe takes at once if it is ready for any."""
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ class Team(Generic[T]):
 def _write(pipe: int, text: bytes) -> None:
     rest = memoryview(len(text).to_bytes(8, "little") + text)
     while rest:
-        _look([], [pipe])
+        _look(pipe, select.POLLOUT)
         try:
             rest = rest[os.write(pipe, rest[:PIPE]) :]
         except BrokenPipeError:
@@ -184,7 +184,7 @@ def _read(pipe: int) -> bytes | None:
 def _read_bytes(pipe: int, count: int) -> bytes | None:
     text = b""
     while len(text) < count:
-        _look([pipe], [])
+        _look(pipe, select.POLLIN)
         piece = os.read(pipe, count - len(text))
         if not piece:
             return None
@@ -192,8 +192,10 @@ def _read_bytes(pipe: int, count: int) -> bytes | None:
     return text
 
 
-def _look(readable: list[int], writable: list[int]) -> None:
-    """Return when one of the pipes is ready, or after `AWAKE` seconds."""
+def _look(pipe: int, event: int) -> None:
+    """Return when `pipe` is ready for `event`, or broken, or after `AWAKE` seconds."""
+    poll = select.poll()
+    poll.register(pipe, event)
     deadline = time.monotonic() + AWAKE
-    while not any(select.select(readable, writable, [], 0)) and time.monotonic() < deadline:
+    while not poll.poll(0) and time.monotonic() < deadline:
         os.sched_yield()

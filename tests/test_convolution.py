@@ -149,6 +149,27 @@ def test_nine_products_in_single_precision_are_within_rounding_of_double():
         assert abs(a - b).max() <= 8 * np.finfo(np.float32).eps * np.sqrt(length) * abs(b).max()
 
 
+def test_nine_products_do_not_mind_the_strides_of_their_arguments():
+    _, winograd, (x, W, y) = nine_products(np.random.default_rng(0), (8, 12), 2, 3)
+    expected = winograd.dy(x, W), winograd.dx(y, W), winograd.dW(x, y), *winograd.dy_and_dW(x, W, y)
+    x, W, y = (np.asfortranarray(array) for array in (x, W, y))
+    results = winograd.dy(x, W), winograd.dx(y, W), winograd.dW(x, y), *winograd.dy_and_dW(x, W, y)
+    for a, b in zip(results, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_a_kernels_gradient_is_written_where_it_is_wanted():
+    for form in nine_products(np.random.default_rng(0), (8, 12), 2, 3)[:2]:
+        x, W, y = nine_products(np.random.default_rng(0), (8, 12), 2, 3)[2]
+        for images in (0, 3):
+            expected, out = form.dW(x[:images], y[:images]), np.full_like(W, np.nan)
+            assert form.dW(x[:images], y[:images], out) is out
+            np.testing.assert_array_equal(out, expected)
+            out[...] = np.nan
+            assert form.dy_and_dW(x[:images], W, y[:images], out)[1] is out
+            np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
+
+
 def test_nine_products_are_for_large_layers_of_one_geometry():
     layer = {"kernel": (4, 4), "stride": 2, "padding": 1}
     assert type(make_form(16, (16, 16), 64, outputs=128, **layer)) is Winograd

@@ -243,6 +243,34 @@ def test_cleared_gradients_are_zero_for_whoever_looks():
     np.testing.assert_array_equal(model.grads, np.concatenate([2 * once[:half], 0 * once[half:]]))
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda rng: Linear(3, 2, rng=rng), (3,)),
+        (lambda rng: Conv2d(2, 3, 2, rng=rng), (3, 4, 2)),
+        (lambda rng: ConvTranspose2d(2, 3, 2, rng=rng), (3, 4, 2)),
+        (lambda rng: Conv2d(32, 4, 4, stride=2, padding=1, rng=rng), (4, 4, 32)),
+        (lambda rng: LinearStack(3, 2, rng=rng), (3,)),
+        (lambda rng: LinearStack(3, 2, rng=rng, shared=True), (3,)),
+    ],
+)
+def test_the_first_gradient_is_written_and_the_next_is_added(layer, shape, monkeypatch):
+    monkeypatch.setattr("minirmae.ops.patches.BLOCK", 1)
+    rng = np.random.default_rng(0)
+    layer = layer(rng)
+    y, backward = layer(rng.normal(size=(5, *shape)).astype(np.float32))
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    layer.grads[...] = 0
+    backward(dy)
+    added = layer.grads.copy()
+    layer.grads[...] = np.nan
+    layer.zero_grads()
+    backward(dy)
+    np.testing.assert_array_equal(layer.grads, added)
+    backward(dy)
+    np.testing.assert_array_equal(layer.grads, 2 * added)
+
+
 def test_cleared_gradients_stay_zero_when_their_memory_moves():
     model = Linear(3, 2, rng=np.random.default_rng(0))
     model.grads[...] = 1

@@ -68,11 +68,23 @@ def test_a_worker_that_dies_is_noticed():
         assert team.processes == ()
 
 
-def test_large_messages_arrive_whole():
+@pytest.mark.parametrize("awake", [0, 0.05])
+def test_large_messages_arrive_whole(awake, monkeypatch):
+    monkeypatch.setattr("minirmae.parallel.AWAKE", awake)
     array = np.random.default_rng(0).random(300_000)
     with Team(2, lambda rank, message: message * 2) as team:
         _, reply = team.run([array, array])
     np.testing.assert_array_equal(reply, 2 * array)
+
+
+@pytest.mark.parametrize(("awake", "sleeps"), [(0, True), (60, False)])
+def test_a_process_that_waits_stays_awake_for_a_while(awake, sleeps, monkeypatch):
+    monkeypatch.setattr("minirmae.parallel.AWAKE", awake)
+    with Team(2, lambda rank, message: time.sleep(message)) as team:
+        team.run([0, 0])
+        start = time.process_time()
+        team.run([0, 0.4])
+        assert (time.process_time() - start < 0.1) is sleeps
 
 
 def test_workers_end_with_the_process_that_made_them():

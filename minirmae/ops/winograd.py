@@ -94,7 +94,7 @@ class Winograd(Form):
         return (slice(start, min(start + step, images)) for start in range(0, images, step))
 
     def _frames(self, images: int) -> Iterator[tuple[slice, slice]]:
-        """Cut a slice of the batch into slices of at most `FRAME` entries of x; yield them, and those of their tiles."""
+        """Cut images into slices of at most `FRAME` entries of x; yield the slices, and those of their tiles."""
         tiles = math.prod(self._tiles)
         for part in blocks(images, math.prod(self.size) * self.channels, FRAME):
             yield part, slice(part.start * tiles, part.stop * tiles)
@@ -121,7 +121,7 @@ class Winograd(Form):
 
     def _fill_big(self, x: Array, V: Array) -> None:
         xp, (T, S), n, C = array_module(x), self._tiles, len(x), self.channels
-        V = V.reshape(3, 3, n, T, S, 2, 2 * C)
+        x, V = xp.ascontiguousarray(x), V.reshape(3, 3, n, T, S, 2, 2 * C)
         down, across = xp.empty_like(x), xp.empty_like(x)
         _difference(_columns(x), _columns(across))
         V[1, 0::2] = across.reshape(n, T, 4, S, 2, 2 * C)[:, :, 1:3].transpose(4, 0, 1, 3, 2, 5)
@@ -163,7 +163,7 @@ class Winograd(Form):
     def _small(self, y: Array) -> Array:
         """A(y), shape (9, tiles, O)."""
         xp, (T, S), n, O = array_module(y), self._tiles, len(y), self.outputs
-        A = xp.empty((3, 3, n, T, S, O), dtype=y.dtype)
+        y, A = xp.ascontiguousarray(y), xp.empty((3, 3, n, T, S, O), dtype=y.dtype)
         tiles = (n, T, 2, S, 2, O)
         across, down = xp.empty_like(y), xp.empty_like(y)
         A[0::2, 0::2] = y.reshape(tiles).transpose(2, 4, 0, 1, 3, 5)
