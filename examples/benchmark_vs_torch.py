@@ -3,13 +3,14 @@
     python examples/benchmark_vs_torch.py [--preset mnist] [--batch-size 32 128] [--rounds 15] [--json]
     python examples/benchmark_vs_torch.py --device cuda     on a card: options and method of benchmark_vs_torch_gpu.py
 
-Our step and every PyTorch configuration take turns, a few steps each, so that a
+Our step and every PyTorch configuration take turns of a second, so that a
 machine whose speed drifts is fair to all; the figure to read is the ratio of
-medians against PyTorch's best. The first step of a turn is not timed, because
-the threads of a library spin for a while after its last step. Each step is forward, backward and Adam on
-images that are already floats. Memory and import time are those of fresh
-processes that train with one library alone; memory that our workers share is
-counted for each of them.
+medians against PyTorch's best. A turn begins when nobody still spins: both
+libraries' threads or processes do so for a while after their last step. Its
+first third is not timed. Each step is forward, backward and Adam on images that
+are already floats. Memory and import time are those of fresh processes that
+train with one library alone; memory that our workers share is counted for each
+of them.
 """
 
 import argparse
@@ -31,7 +32,8 @@ from minirmae.parallel import default_workers
 from minirmae.training import TrainingStep
 
 RATE = 1e-4
-TURN = 3
+TURN = 1.0
+REST = 0.2
 
 
 def our_step(preset, batch):
@@ -107,11 +109,7 @@ def compare(preset, batch, rounds, compiled):
     times = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
-            step()  # not timed: threads of the one before may still be spinning
-            for _ in range(TURN):
-                start = time.perf_counter()
-                step()
-                times[name].append(time.perf_counter() - start)
+            times[name] += take_turn(step)
     medians = {name: median(values) for name, values in times.items()}
     best = min((name for name in medians if name != "minirmae"), key=medians.get)
     return {
@@ -121,6 +119,17 @@ def compare(preset, batch, rounds, compiled):
         "ratio": medians["minirmae"] / medians[best],
         "failed": failed,
     }
+
+
+def take_turn(step):
+    """Take steps for a turn; return the seconds of each but the first third."""
+    time.sleep(REST)
+    seconds, end = [], time.perf_counter() + TURN
+    while len(seconds) < 3 or time.perf_counter() < end:
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    return seconds[len(seconds) // 3 :]
 
 
 def alone(library, preset, batch):
@@ -185,7 +194,7 @@ def main():
         return
     print(f"{args.preset}, float32, {report['threads']} threads, NumPy {np.__version__}, PyTorch {torch.__version__}")
     for result in results:
-        print(f"\nbatch {result['batch']}, medians of {args.rounds} interleaved turns of {TURN} steps")
+        print(f"\nbatch {result['batch']}, medians of {args.rounds} interleaved turns of {TURN:g} s")
         for name, seconds in sorted(result["median_seconds"].items(), key=lambda item: item[1]):
             print(f"  {seconds / result['median_seconds']['minirmae']:6.2f} x ours   {name}")
         for name, why in result["failed"].items():

@@ -100,6 +100,7 @@ def test_the_papers_large_layers_are_gathered_and_its_small_ones_folded():
     assert Form((32, 32), 32, outputs=64, **layer).gathers
     assert Form((16, 16), 64, outputs=128, **layer).gathers
     assert not Form((8, 8), 64, outputs=128, **layer).gathers
+    assert not Form((64, 64), 3, outputs=128, **layer).gathers
     assert not Form((32, 32), 8, (3, 3), 8, (2, 2), (1, 1)).gathers
     assert Form((32, 32), 8, (3, 3), 8, (1, 1), (1, 1)).gathers
 

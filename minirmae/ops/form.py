@@ -28,6 +28,9 @@ from minirmae.ops.patches import Pair, blocks, fold, windows
 GATHER_LIMIT = 1.3
 """Gathering is chosen up to this many times the multiplications of folding: blocks at the border are wasted."""
 
+GATHER_WIDTH = 8
+"""Gathering is chosen for rows of blocks of at least so many entries: products of few columns are slow."""
+
 
 def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
     """Height and width of a convolution's output: `floor((H + 2 P - K) / S) + 1`.
@@ -75,7 +78,8 @@ class Form:
     def gathers(self) -> bool:
         """Whether `dx` gathers; a function of the geometry alone."""
         blocks = math.prod(self._blocks) * math.prod(self._reach) * math.prod(self.stride)
-        return blocks <= GATHER_LIMIT * math.prod(self.output_size) * math.prod(self.kernel)
+        few = blocks <= GATHER_LIMIT * math.prod(self.output_size) * math.prod(self.kernel)
+        return few and self.stride[1] * self.channels >= GATHER_WIDTH
 
     def dy(self, x: Array, W: Array, b: Array | None = None) -> Array:
         """dT/dy, the convolution, of images x (N, H, W, C) with a kernel; plus a bias b (O,)."""
