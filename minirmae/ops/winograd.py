@@ -133,6 +133,10 @@ class Winograd(Form):
 
     def _big_adjoint(self, V: Array, b: Array | None, x: Array) -> None:
         """Write the adjoint of `_big` at V, plus a bias b (C,), into the images x; changes V."""
+        if b is not None:
+            # The part that only the middle pixels of the middle rows get; the others' bias comes below.
+            pixels = V[4].reshape(-1, 2 * self.channels)
+            pixels += array_module(x).tile(b, 2)
         for images, tiles in self._frames(len(x)):
             self._fill_big_adjoint(V[:, tiles], b, x[images])
 
@@ -147,8 +151,6 @@ class Winograd(Form):
         down += across
         _difference_adjoint(_rows(down), _rows(x))
         # The middle two rows of four have a part of their own, which brings the bias of those rows along.
-        if b is not None:
-            V[1, 1] += xp.tile(b, 2)
         middle, part = (_flat_front(array, (n, 2 * T, W, C)) for array in (down, across))
         part.reshape(n, T, 2, S, 2, 2 * C).transpose(4, 0, 1, 3, 2, 5)[...] = V[1, 0::2]
         _difference_adjoint(_columns(part), _columns(middle))
