@@ -5,12 +5,12 @@
 
 Our step and every PyTorch configuration take turns of a second, so that a
 machine whose speed drifts is fair to all; the figure to read is the ratio of
-medians against PyTorch's best. A turn begins when nobody still spins: both
-libraries' threads or processes do so for a while after their last step. Its
-first third is not timed. Each step is forward, backward and Adam on images that
-are already floats. Memory and import time are those of fresh processes that
-train with one library alone; memory that our workers share is counted for each
-of them.
+medians against PyTorch's best. The first third of a turn is not timed, because
+threads and processes of the one before still spin for a while; there is no rest
+between turns, because a virtual processor that has rested may be slow. Each step
+is forward, backward and Adam on images that are already floats. Memory and
+import time are those of fresh processes that train with one library alone;
+memory that our workers share is counted for each of them.
 """
 
 import argparse
@@ -33,7 +33,6 @@ from minirmae.training import TrainingStep
 
 RATE = 1e-4
 TURN = 1.0
-REST = 0.2
 
 
 def our_step(preset, batch):
@@ -123,7 +122,6 @@ def compare(preset, batch, rounds, compiled):
 
 def take_turn(step):
     """Take steps for a turn; return the seconds of each but the first third."""
-    time.sleep(REST)
     seconds, end = [], time.perf_counter() + TURN
     while len(seconds) < 3 or time.perf_counter() < end:
         start = time.perf_counter()
@@ -166,7 +164,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=("shapes", "mnist"), default="mnist")
     parser.add_argument("--batch-size", type=int, nargs="+", default=[32, 128])
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which takes a minute")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--alone", choices=("minirmae", "torch"), help=argparse.SUPPRESS)
