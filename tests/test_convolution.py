@@ -171,6 +171,29 @@ def test_a_kernels_gradient_is_written_where_it_is_wanted():
             np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_nine_products_leave_no_memory_unwritten_that_they_add(monkeypatch):
+    """What lay in new memory is never added, not even to entries that nobody reads: it could overflow and warn."""
+    rng = np.random.default_rng(0)
+    form, winograd, (x, W, y) = nine_products(rng, (8, 12), 2, 3)
+    expected = form.dx(y, W), *form.dy_and_dW(x, W, y)
+    empty, empty_like = np.empty, np.empty_like
+
+    def filled(make):
+        def huge(*args, **kwargs):
+            array = make(*args, **kwargs)
+            array[...] = 1e308
+            return array
+
+        return huge
+
+    monkeypatch.setattr(np, "empty", filled(empty))
+    monkeypatch.setattr(np, "empty_like", filled(empty_like))
+    with np.errstate(all="raise"):
+        results = winograd.dx(y, W), *winograd.dy_and_dW(x, W, y)
+    for a, b in zip(results, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
 def test_nine_products_are_for_large_layers_of_one_geometry():
     layer = {"kernel": (4, 4), "stride": 2, "padding": 1}
     assert type(make_form(16, (16, 16), 64, outputs=128, **layer)) is Winograd
