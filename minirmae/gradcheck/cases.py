@@ -19,6 +19,7 @@ from minirmae.gradcheck.suite import Case, adjoint_case, model_case, op_case
 STRIDE, PADDING, EXTRA = (2, 3), (1, 2), (1, 0)
 IMAGE, KERNEL, OUTPUT = (2, 6, 8, 2), (3, 4, 2, 3), (2, 3, 3, 3)
 GEOMETRY: dict[str, Any] = {"stride": STRIDE, "padding": PADDING}
+HALVING = (4, 4, 32, 2)  # a kernel of so many channels, few outputs, stride 2, padding 1: see `ops.winograd.fits`
 _data = np.random.default_rng(20)
 TARGET, LABELS, KEEP = _data.random((3, 4)), _data.integers(0, 4, 3), _data.random((3, 4)) > 0.3
 
@@ -29,6 +30,14 @@ def _conv2d(x: Array, W: Array, b: Array | None = None) -> Any:
 
 def _conv_transpose2d(x: Array, W: Array, b: Array | None = None) -> Any:
     return ops.conv_transpose2d(x, W, b, **GEOMETRY, output_padding=EXTRA)
+
+
+def _halve(x: Array, W: Array, b: Array) -> Any:
+    return ops.conv2d(x, W, b, stride=2, padding=1)
+
+
+def _double(x: Array, W: Array, b: Array) -> Any:
+    return ops.conv_transpose2d(x, W, b, stride=2, padding=1)
 
 
 def _correlate(x: Array, W: Array) -> Array:
@@ -86,6 +95,10 @@ OPS: list[Case] = [
         KERNEL,
         (2,),
         linear=True,
+    ),
+    op_case("conv2d by nine products", "conv2d", _halve, (2, 8, 4, 32), HALVING, (2,), linear=True),
+    op_case(
+        "conv_transpose2d by nine products", "conv_transpose2d", _double, (2, 4, 2, 2), HALVING, (32,), linear=True
     ),
     adjoint_case("correlate", _correlate, _correlate_dx, IMAGE, KERNEL),
     adjoint_case("correlate_dx", _correlate_dx, _correlate, OUTPUT, KERNEL),
