@@ -92,17 +92,18 @@ class Form:
     def dW(self, x: Array, y: Array, out: Array | None = None) -> Array:
         """dT/dW, the kernel's gradient, at images x and outputs y; written into `out` if that is given."""
         dW = self._no_kernel(x, out)
+        total = dW.reshape(-1, self.outputs)
         for images, X in self._windows(x):
-            self._add_to_kernel(dW, X, y, images)
+            add_product(total, X.T, y[images].reshape(-1, self.outputs), images)
         return dW
 
     def dy_and_dW(self, x: Array, W: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
         """dT/dy at (x, W) and dT/dW at (x, y), from the same windows of x; the latter into `out` if that is given."""
         dy, dW = self._empty(x, self.output_size, self.outputs), self._no_kernel(x, out)
-        matrix = W.reshape(-1, self.outputs)
+        matrix, total = W.reshape(-1, self.outputs), dW.reshape(-1, self.outputs)
         for images, X in self._windows(x):
             self._product(X, matrix, dy[images], None)
-            self._add_to_kernel(dW, X, y, images)
+            add_product(total, X.T, y[images].reshape(-1, self.outputs), images)
         return dy, dW
 
     def dx(self, y: Array, W: Array, b: Array | None = None) -> Array:
@@ -156,20 +157,7 @@ class Form:
         return parts.transpose(1, 3, 4, 0, 2, 5).reshape(SH, SW * self.channels, TH * TW * self.outputs)
 
     def _no_kernel(self, like: Array, out: Array | None) -> Array:
-        """Memory for a kernel, zero if nothing will be written into it."""
-        xp, shape = array_module(like), (*self.kernel, self.channels, self.outputs)
-        dW = xp.empty(shape, dtype=like.dtype) if out is None else out
-        if not len(like):
-            dW[...] = 0
-        return dW
-
-    def _add_to_kernel(self, dW: Array, X: Array, y: Array, images: slice) -> None:
-        """Add to dW what a slice of the images gives, in the slices' order; the first is written."""
-        total, cotangent = dW.reshape(-1, self.outputs), y[images].reshape(-1, self.outputs)
-        if images.start == 0:
-            array_module(X).matmul(X.T, cotangent, out=total)
-        else:
-            total += X.T @ cotangent
+        return no_sum(like, (*self.kernel, self.channels, self.outputs), out)
 
     @property
     def _reach(self) -> Pair:
@@ -197,6 +185,22 @@ class Form:
 
     def _empty(self, like: Array, size: Pair, channels: int) -> Array:
         return array_module(like).empty((len(like), *size, channels), dtype=like.dtype)
+
+
+def no_sum(images: Array, shape: tuple[int, ...], out: Array | None = None) -> Array:
+    """Memory, `out` if that is given, for a sum over `images` that `add_product` makes: zero if there are none."""
+    total = array_module(images).empty(shape, dtype=images.dtype) if out is None else out
+    if not len(images):
+        total[...] = 0
+    return total
+
+
+def add_product(total: Array, a: Array, b: Array, images: slice) -> None:
+    """Add `a @ b`, what a slice of the images gives, to `total`; the first slice's is written."""
+    if images.start == 0:
+        array_module(a).matmul(a, b, out=total)
+    else:
+        total += a @ b
 
 
 def channel_sum(images: Array) -> Array:

@@ -18,21 +18,18 @@ row for every tile. The three partial derivatives of the trilinear form are
     dT/dy = A'(V(x) U(W)),    dT/dW = U'(V(x)' A(y)),    dT/dx = V'(A(y) U(W)'),
 
 where A(y) = (y0, y0 + y1, y1) and the dash on a linear map is its adjoint. All
-factors are 0, 1 and -1, so results differ from `Form`'s by rounding alone.
-
-NumPy adds whole contiguous arrays several times faster than parts of them. So
-differences and sums of neighbours are taken along the flat array, over the ends
-of rows too, and what is wanted of them is copied out.
+factors are 0, 1 and -1, so results differ from `Form`'s by rounding alone. The transforms are
+sums and differences of neighbours (`ops.neighbours`), copied to where they belong.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from minirmae.backend import Array, array_module
-from minirmae.ops.form import Form, add_bias
+from minirmae.ops.form import Form, add_bias, add_product, no_sum
+from minirmae.ops.neighbours import columns, difference, difference_adjoint, next_sum, pair_sums, rows
 from minirmae.ops.patches import Pair, blocks
 
 ROWS = 256
@@ -65,21 +62,19 @@ class Winograd(Form):
         return y
 
     def dW(self, x: Array, y: Array, out: Array | None = None) -> Array:
-        parts = self._parts(len(x))
-        products = (self._big(x[images]).transpose(0, 2, 1) @ self._small(y[images]) for images in parts)
-        return self._kernel_adjoint(self._total(x, products), out)
+        dU = self._no_sum(x)
+        for images in self._parts(len(x)):
+            add_product(dU, self._big(x[images]).transpose(0, 2, 1), self._small(y[images]), images)
+        return self._kernel_adjoint(dU, out)
 
     def dy_and_dW(self, x: Array, W: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
-        dy = self._empty(x, self.output_size, self.outputs)
+        dy, dU = self._empty(x, self.output_size, self.outputs), self._no_sum(x)
         U = self._kernel(W)
-
-        def products() -> Iterator[Array]:
-            for images in self._parts(len(x)):
-                V = self._big(x[images])
-                self._small_adjoint(V @ U, dy[images])
-                yield V.transpose(0, 2, 1) @ self._small(y[images])
-
-        return dy, self._kernel_adjoint(self._total(x, products()), out)
+        for images in self._parts(len(x)):
+            V = self._big(x[images])
+            self._small_adjoint(V @ U, dy[images])
+            add_product(dU, V.transpose(0, 2, 1), self._small(y[images]), images)
+        return dy, self._kernel_adjoint(dU, out)
 
     def dx(self, y: Array, W: Array, b: Array | None = None) -> Array:
         x = self._empty(y, self.size, self.channels)
@@ -99,14 +94,8 @@ class Winograd(Form):
         for part in blocks(images, math.prod(self.size) * self.channels, FRAME):
             yield part, slice(part.start * tiles, part.stop * tiles)
 
-    def _total(self, like: Array, products: Iterator[Array]) -> Array:
-        """The sum of `products`, in their order; zero if there are none."""
-        total = next(products, None)
-        if total is None:
-            total = array_module(like).zeros((9, 4 * self.channels, self.outputs), dtype=like.dtype)
-        for product in products:
-            total += product
-        return total
+    def _no_sum(self, x: Array) -> Array:
+        return no_sum(x, (9, 4 * self.channels, self.outputs))
 
     @property
     def _tiles(self) -> Pair:
@@ -123,11 +112,11 @@ class Winograd(Form):
         xp, (T, S), n, C = array_module(x), self._tiles, len(x), self.channels
         x, V = xp.ascontiguousarray(x), V.reshape(3, 3, n, T, S, 2, 2 * C)
         down, across = xp.empty_like(x), xp.empty_like(x)
-        _difference(_columns(x), _columns(across))
+        difference(columns(x), columns(across))
         V[1, 0::2] = across.reshape(n, T, 4, S, 2, 2 * C)[:, :, 1:3].transpose(4, 0, 1, 3, 2, 5)
         V[1, 1] = x.reshape(n, T, 4, S, 4 * C)[:, :, 1:3, :, C : 3 * C].transpose(0, 1, 3, 2, 4)
-        _difference(_rows(x), _rows(down))
-        _difference(_columns(down), _columns(across))
+        difference(rows(x), rows(down))
+        difference(columns(down), columns(across))
         V[0::2, 0::2] = across.reshape(n, T, 2, 2, S, 2, 2 * C).transpose(2, 5, 0, 1, 4, 3, 6)
         V[0::2, 1] = down.reshape(n, T, 2, 2, S, 4 * C)[..., C : 3 * C].transpose(2, 0, 1, 4, 3, 5)
 
@@ -145,15 +134,15 @@ class Winograd(Form):
         V = V.reshape(3, 3, n, T, S, 2, 2 * C)
         down, across = xp.empty_like(x), xp.empty_like(x)
         across.reshape(n, T, 2, 2, S, 2, 2 * C).transpose(2, 5, 0, 1, 4, 3, 6)[...] = V[0::2, 0::2]
-        _difference_adjoint(_columns(across), _columns(down))
+        difference_adjoint(columns(across), columns(down))
         across[...] = 0
         across.reshape(n, T, 2, 2, S, 4 * C)[..., C : 3 * C].transpose(2, 0, 1, 4, 3, 5)[...] = V[0::2, 1]
         down += across
-        _difference_adjoint(_rows(down), _rows(x))
+        difference_adjoint(rows(down), rows(x))
         # The middle two rows of four have a part of their own, which brings the bias of those rows along.
         middle, part = (_flat_front(array, (n, 2 * T, W, C)) for array in (down, across))
         part.reshape(n, T, 2, S, 2, 2 * C).transpose(4, 0, 1, 3, 2, 5)[...] = V[1, 0::2]
-        _difference_adjoint(_columns(part), _columns(middle))
+        difference_adjoint(columns(part), columns(middle))
         part[...] = 0 if b is None else b
         part.reshape(n, T, 2, S, 4 * C)[..., C : 3 * C].transpose(0, 1, 3, 2, 4)[...] = V[1, 1]
         middle += part
@@ -169,11 +158,11 @@ class Winograd(Form):
         tiles = (n, T, 2, S, 2, O)
         across, down = xp.empty_like(y), xp.empty_like(y)
         A[0::2, 0::2] = y.reshape(tiles).transpose(2, 4, 0, 1, 3, 5)
-        _sum(_columns(y), _columns(across))
+        next_sum(columns(y), columns(across))
         A[0::2, 1] = across.reshape(tiles)[:, :, :, :, 0].transpose(2, 0, 1, 3, 4)
-        _sum(_rows(y), _rows(down))
+        next_sum(rows(y), rows(down))
         A[1, 0::2] = down.reshape(tiles)[:, :, 0].transpose(3, 0, 1, 2, 4)
-        _sum(_rows(across), _rows(down))
+        next_sum(rows(across), rows(down))
         A[1, 1] = down.reshape(tiles)[:, :, 0, :, 0]
         return A.reshape(9, n * T * S, O)
 
@@ -181,11 +170,11 @@ class Winograd(Form):
         """Write the adjoint of `_small` at A into y."""
         xp, (T, S), n, O = array_module(y), self._tiles, len(y), self.outputs
         A = A.reshape(3, 3, -1)
-        rows = xp.empty((3, 2, A.shape[2]), dtype=y.dtype)
+        halves = xp.empty((3, 2, A.shape[2]), dtype=y.dtype)
         for k in range(3):
-            _pair_sums(A[k], rows[k])
+            pair_sums(A[k], halves[k])
         tiles = xp.empty((2, 2, n, T, S, O), dtype=y.dtype)
-        _pair_sums(rows.reshape(3, -1), tiles.reshape(2, -1))
+        pair_sums(halves.reshape(3, -1), tiles.reshape(2, -1))
         y.reshape(n, T, 2, S, 2, O)[...] = tiles.transpose(2, 3, 0, 4, 1, 5)
 
     def _kernel(self, W: Array) -> Array:
@@ -205,58 +194,15 @@ class Winograd(Form):
         """The adjoint of `_kernel` at U, written into `out` if that is given."""
         xp, C, O = array_module(U), self.channels, self.outputs
         U = U.reshape(3, 3, -1)
-        rows, blocks = xp.empty((3, 2, U.shape[2]), dtype=U.dtype), xp.empty((2, 2, 2, 2 * C * O), dtype=U.dtype)
+        halves, whole = xp.empty((3, 2, U.shape[2]), dtype=U.dtype), xp.empty((2, 2, 2, 2 * C * O), dtype=U.dtype)
         for k in range(3):
-            _pair_sums(U[k], rows[k], xp.subtract)
-        _pair_sums(rows.reshape(3, -1), blocks.reshape(2, -1), xp.subtract)
+            pair_sums(U[k], halves[k], xp.subtract)
+        pair_sums(halves.reshape(3, -1), whole.reshape(2, -1), xp.subtract)
         dW = xp.empty((4, 4, C, O), dtype=U.dtype) if out is None else out
-        dW.reshape(2, 2, 2, 2 * C * O)[...] = blocks.transpose(0, 2, 1, 3)
+        dW.reshape(2, 2, 2, 2 * C * O)[...] = whole.transpose(0, 2, 1, 3)
         return dW
-
-
-def _rows(images: Array) -> Array:
-    """Images as (outer, length, step) where the length counts rows."""
-    n, H, W, C = images.shape
-    return images.reshape(n, H, W * C)
-
-
-def _columns(images: Array) -> Array:
-    """Images as (outer, length, step) where the length counts columns."""
-    n, H, W, C = images.shape
-    return images.reshape(n * H, W, C)
 
 
 def _flat_front(array: Array, shape: tuple[int, ...]) -> Array:
     """The first entries of a contiguous array, in another shape."""
     return array.reshape(-1)[: math.prod(shape)].reshape(shape)
-
-
-def _difference(a: Array, out: Array) -> None:
-    """out[:, i] = a[:, i + 1] - a[:, i - 1] for contiguous a, out (outer, length, step); zero lies outside."""
-    xp, step, flat = array_module(a), a.shape[2], a.reshape(-1)
-    xp.subtract(flat[2 * step :], flat[: -2 * step], out=out.reshape(-1)[step:-step])
-    out[:, 0] = a[:, 1]
-    # Not `negative`: NumPy 2.4's is wrong where input and output both are strided.
-    xp.multiply(a[:, -2], -1, out=out[:, -1])
-
-
-def _difference_adjoint(a: Array, out: Array) -> None:
-    """out[:, i] = a[:, i - 1] - a[:, i + 1], likewise."""
-    xp, step, flat = array_module(a), a.shape[2], a.reshape(-1)
-    xp.subtract(flat[: -2 * step], flat[2 * step :], out=out.reshape(-1)[step:-step])
-    xp.multiply(a[:, 1], -1, out=out[:, 0])
-    out[:, -1] = a[:, -2]
-
-
-def _sum(a: Array, out: Array) -> None:
-    """out[:, i] = a[:, i] + a[:, i + 1], likewise; the last i is of no use."""
-    step, flat = a.shape[2], a.reshape(-1)
-    array_module(a).add(flat[:-step], flat[step:], out=out.reshape(-1)[:-step])
-    out[-1, -1] = 0
-
-
-def _pair_sums(a: Array, out: Array, first: Any = None) -> None:
-    """out[0] = a[0] + a[1], or `first(a[1], a[0])`; out[1] = a[1] + a[2]."""
-    xp = array_module(a)
-    (first or xp.add)(a[1], a[0], out=out[0])
-    xp.add(a[1], a[2], out=out[1])
