@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from minirmae.backend import Array
+from minirmae.backward import Backward, SparingBackward, sparingly
 from minirmae.batched import in_batches
-from minirmae.layers import Backward, Layer, Linear, LinearStack, ReLU, Sequential, Shape
+from minirmae.layers import Layer, Linear, LinearStack, ReLU, Sequential, Shape
 from minirmae.presets import PRESETS, Preset
 from minirmae.validation import require_choice, require_int, require_positive_int
 
@@ -44,10 +45,10 @@ class Autoencoder(Layer):
         z, bottleneck_backward = self.bottleneck(h, rng)
         x_hat, decoder_backward = self.decoder(z, rng)
 
-        def backward(dx_hat: Array) -> Array:
-            return encoder_backward(bottleneck_backward(decoder_backward(dx_hat)))
+        def run(dx_hat: Array, input_gradient: bool) -> Array | None:
+            return sparingly(encoder_backward, bottleneck_backward(decoder_backward(dx_hat)), input_gradient)
 
-        return x_hat, backward
+        return x_hat, SparingBackward(run)
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.decoder.output_shape(self.bottleneck.output_shape(self.encoder.output_shape(shape)))

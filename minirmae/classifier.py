@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from minirmae.backend import Array
+from minirmae.backward import Backward
 from minirmae.batched import in_batches
-from minirmae.layer import Backward, Layer, Shape
+from minirmae.layer import Layer, Shape
 from minirmae.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
 from minirmae.validation import require_int
 

@@ -8,16 +8,16 @@ forward, so any number of them can be in flight.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 
 from minirmae.backend import Array, array_module, asarray, device_of
+from minirmae.backward import Backward
 from minirmae.parallel import shared_copy
 from minirmae.parameters import Parameter, Store, gather
 
-Backward = Callable[[Array], Array]
 Shape = tuple[int, ...]
 
 

@@ -36,9 +36,6 @@ A core that has slept may take as long again to work at full speed, on a virtual
 training the next message is never far.
 """
 
-PIPE = getattr(select, "PIPE_BUF", 512)
-"""Bytes that a pipe takes at once if it is ready for any."""
-
 T = TypeVar("T")
 
 
@@ -134,8 +131,8 @@ class Team(Generic[T]):
 
     def _fork(self, rank: int) -> tuple[int, int, int]:
         """Start worker `rank`; return its process, the pipe from it and the pipe to it."""
-        from_main, to_worker = os.pipe()
-        from_worker, to_main = os.pipe()
+        from_main, to_worker = _pipe()
+        from_worker, to_main = _pipe()
         process = os.fork()
         if process == 0:
             # A pipe ends only when the last process that could write to it has let go of it.
@@ -165,12 +162,20 @@ class Team(Generic[T]):
             _write(to_main, reply)
 
 
+def _pipe() -> tuple[int, int]:
+    """A pipe, the end to read and the end to write; the latter does not wait for room."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    return reading, writing
+
+
 def _write(pipe: int, text: bytes) -> None:
     rest = memoryview(len(text).to_bytes(8, "little") + text)
     while rest:
-        _look(pipe, select.POLLOUT)
         try:
-            rest = rest[os.write(pipe, rest[:PIPE]) :]
+            rest = rest[os.write(pipe, rest) :]
+        except BlockingIOError:
+            _await(pipe, select.POLLOUT)
         except BrokenPipeError:
             return  # whoever reads has died, which the next read tells
 
@@ -184,7 +189,7 @@ def _read(pipe: int) -> bytes | None:
 def _read_bytes(pipe: int, count: int) -> bytes | None:
     text = b""
     while len(text) < count:
-        _look(pipe, select.POLLIN)
+        _await(pipe, select.POLLIN)
         piece = os.read(pipe, count - len(text))
         if not piece:
             return None
@@ -192,10 +197,13 @@ def _read_bytes(pipe: int, count: int) -> bytes | None:
     return text
 
 
-def _look(pipe: int, event: int) -> None:
-    """Return when `pipe` is ready for `event`, or broken, or after `AWAKE` seconds."""
+def _await(pipe: int, event: int) -> None:
+    """Return when `pipe` is ready for `event`, or broken; sleep only after `AWAKE` seconds."""
     poll = select.poll()
     poll.register(pipe, event)
     deadline = time.monotonic() + AWAKE
-    while not poll.poll(0) and time.monotonic() < deadline:
+    while not poll.poll(0):
+        if time.monotonic() > deadline:
+            poll.poll()
+            return
         os.sched_yield()

@@ -6,6 +6,7 @@ cost a few comparisons, so ops call them on every forward and every backward.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,17 @@ def require_cotangent(where: str, dy: Array, y: Array) -> None:
     """Raise unless `dy` has the shape and dtype of the value `y` whose gradient it carries."""
     require_float(where, y=y, dy=dy)
     require_shape(where, "dy", dy, y.shape)
+
+
+def cotangent_check(where: str, y: Array) -> Callable[[Array], None]:
+    """Return a function of `dy` that checks as `require_cotangent` does, and does not keep the memory of `y`."""
+    shape, alike = y.shape, y[None][:0].copy()
+
+    def check(dy: Array) -> None:
+        require_float(where, y=alike, dy=dy)
+        require_shape(where, "dy", dy, shape)
+
+    return check
 
 
 def require_choice(where: str, name: str, value: Any, choices: Any) -> None:

@@ -113,14 +113,14 @@ def nine_products(rng, size, channels, outputs, dtype=np.float64):
 
 
 @settings(max_examples=30)
-@given(pairs(st.integers(1, 3), st.integers(1, 3)), pairs(st.integers(1, 3), st.integers(1, 3)), st.integers(1, 4))
-def test_nine_products_give_what_sixteen_give(tiles, channels, rows):
+@given(pairs(st.integers(1, 3), st.integers(1, 3)), pairs(st.integers(1, 3), st.integers(1, 3)), st.booleans())
+def test_nine_products_give_what_sixteen_give(tiles, channels, one_by_one):
     rng = np.random.default_rng(0)
     form, winograd, (x, W, y) = nine_products(rng, (4 * tiles[0], 4 * tiles[1]), *channels)
     b, c = rng.normal(size=channels[0]), rng.normal(size=channels[1])
     with pytest.MonkeyPatch.context() as patch, np.errstate(all="raise"):
-        patch.setattr("minirmae.ops.winograd.ROWS", rows)
-        patch.setattr("minirmae.ops.winograd.FRAME", 1)
+        if one_by_one:
+            patch.setattr("minirmae.ops.winograd.ENTRIES", 1)
         for images in (0, 1, 3):
             for maps in (
                 lambda f, x=x[:images], y=y[:images]: f.dy(x, W, c),

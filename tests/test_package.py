@@ -35,8 +35,9 @@ def test_imports_run_one_way():
     below = {
         "ops": {"backend", "validation", "ops"},
         "parallel": {"backend", "blas", "validation"},
-        "layer": {"backend", "parallel", "parameters"},
-        "layers": {"backend", "validation", "ops", "initializers", "parameters", "layer", "layers"},
+        "backward": {"backend"},
+        "layer": {"backend", "backward", "parallel", "parameters"},
+        "layers": {"backend", "backward", "validation", "ops", "initializers", "parameters", "layer", "layers"},
         "optimizers": {"backend", "validation", "parallel", "schedules"},
         "rank": {"backend", "validation", "codes"},
     }

@@ -6,7 +6,8 @@ call your op.
 
 from __future__ import annotations
 
-from minirmae.layer import Backward, Layer, Shape
+from minirmae.backward import Backward
+from minirmae.layer import Layer, Shape
 from minirmae.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from minirmae.layers.convolution import Conv2d, ConvTranspose2d
 from minirmae.layers.dropout import Dropout

@@ -6,7 +6,8 @@ import numpy as np
 
 from minirmae import ops
 from minirmae.backend import Array
-from minirmae.layer import Backward, Layer
+from minirmae.backward import Backward
+from minirmae.layer import Layer
 
 
 class ReLU(Layer):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minirmae.backend import Array
-from minirmae.layer import Backward
+from minirmae.backward import Backward, SparingBackward
 from minirmae.parameters import Parameter
 
 
@@ -22,14 +22,14 @@ def apply(
     """
     y, op_backward = op(x, *(p.value for p in parameters.values()), **options)
 
-    def backward(dy: Array) -> Array:
+    def run(dy: Array, input_gradient: bool) -> Array | None:
         weights, *others = parameters.values()
         room = weights.claim_grad()
-        dx, dW, *gradients = op_backward(dy, out=room)
+        dx, dW, *gradients = op_backward(dy, out=room, input_gradient=input_gradient)
         if room is None:
             weights.add_grad(dW)
         for parameter, gradient in zip(others, gradients, strict=True):
             parameter.add_grad(gradient)
         return dx
 
-    return y, backward
+    return y, SparingBackward(run)

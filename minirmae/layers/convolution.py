@@ -8,8 +8,9 @@ import numpy as np
 
 from minirmae import ops
 from minirmae.backend import Array
+from minirmae.backward import Backward
 from minirmae.initializers import Initializer, uniform_fan_in
-from minirmae.layer import Backward, Layer, Shape
+from minirmae.layer import Layer, Shape
 from minirmae.layers.apply import apply
 from minirmae.ops.conv_transpose2d import transposed_output_size
 from minirmae.ops.convolution import pair

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from minirmae.backend import Array
-from minirmae.layer import Backward, Layer, Shape
+from minirmae.backward import Backward
+from minirmae.layer import Layer, Shape
 from minirmae.ops.convolution import pair
 from minirmae.ops.patches import Pair
 from minirmae.ops.pooling import avg_pool2d, max_pool2d, pooled_size

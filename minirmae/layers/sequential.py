@@ -6,7 +6,8 @@ import numpy as np
 
 from minirmae import ops
 from minirmae.backend import Array
-from minirmae.layer import Backward, Layer, Shape
+from minirmae.backward import Backward, SparingBackward, sparingly
+from minirmae.layer import Layer, Shape
 
 
 class Sequential(Layer):
@@ -38,12 +39,13 @@ class Sequential(Layer):
                 raise
             backwards.append(layer_backward)
 
-        def backward(dy: Array) -> Array:
-            for layer_backward in reversed(backwards):
+        def run(dy: Array, input_gradient: bool) -> Array | None:
+            first, *others = backwards
+            for layer_backward in reversed(others):
                 dy = layer_backward(dy)
-            return dy
+            return sparingly(first, dy, input_gradient)
 
-        return x, backward
+        return x, SparingBackward(run)
 
     def output_shape(self, shape: Shape) -> Shape:
         for layer in self.children.values():

@@ -8,7 +8,8 @@ import numpy as np
 
 from minirmae import ops
 from minirmae.backend import Array
-from minirmae.layer import Backward, Layer, Shape
+from minirmae.backward import Backward
+from minirmae.layer import Layer, Shape
 
 
 class Reshape(Layer):

@@ -13,6 +13,7 @@ import numpy as np
 
 from minirmae.autoencoders import PRESETS, ModelConfig
 from minirmae.backend import Array
+from minirmae.backward import parameter_gradients
 from minirmae.classifier import Classifier, lenet
 from minirmae.data import LabelledBatch
 from minirmae.layer import Layer
@@ -30,7 +31,7 @@ def cross_entropy(
     loss, loss_backward = softmax_cross_entropy(logits, batch.labels)
 
     def backward() -> None:
-        model_backward(loss_backward())
+        parameter_gradients(model_backward, loss_backward())
 
     return loss, backward
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from minirmae.autoencoders import Autoencoder
 from minirmae.backend import Array, array_module
+from minirmae.backward import parameter_gradients
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.objectives.setting import require_range
@@ -62,7 +63,7 @@ def denoising(noise: str, level: float) -> Objective:
         loss, loss_backward = mean_squared_error(x_hat, x)
 
         def backward() -> None:
-            model_backward(loss_backward())
+            parameter_gradients(model_backward, loss_backward())
 
         return loss, backward
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from minirmae.autoencoders import Autoencoder, ModelConfig, build
 from minirmae.backend import Array, array_module
+from minirmae.backward import parameter_gradients
 from minirmae.layers import Backward, Layer, Sigmoid
 from minirmae.objectives.recipe import Settings
 from minirmae.ops import binary_cross_entropy_with_logits
@@ -123,7 +124,7 @@ def terms(model: Autoencoder, x: Array, rng: np.random.Generator | None) -> tupl
 
     def backward(dreconstruction: float, ddivergence: float) -> None:
         dz = logits_backward(entropy_backward(pixels * dreconstruction))
-        encoder_backward(code_backward(dz) + divergence_backward(ddivergence))
+        parameter_gradients(encoder_backward, code_backward(dz) + divergence_backward(ddivergence))
 
     return pixels * entropy, divergence, backward
 

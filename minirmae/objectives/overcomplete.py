@@ -22,7 +22,8 @@ import numpy as np
 
 from minirmae.autoencoders import PRESETS, Autoencoder, ModelConfig
 from minirmae.backend import Array, array_module, asarray, device_of
-from minirmae.layer import Backward, Layer, Shape
+from minirmae.backward import Backward, parameter_gradients
+from minirmae.layer import Layer, Shape
 from minirmae.layers import Flatten, Linear, Reshape, Sequential
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.recipe import Recipe, Settings
@@ -83,7 +84,7 @@ def limited_capacity(
     def backward() -> None:
         du = channel_backward(decoder_backward(loss_backward()))
         slope = 4 * capacity * log_power / power + 2 * sparsity / (1 + squares)
-        encoder_backward(du + u * slope / u.size)
+        parameter_gradients(encoder_backward, du + u * slope / u.size)
 
     return loss + penalty, backward
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from minirmae.backend import Array
+from minirmae.backward import parameter_gradients
 from minirmae.layer import Layer
 from minirmae.objectives.objective import ObjectiveBackward
 from minirmae.objectives.recipe import Recipe
@@ -21,7 +22,7 @@ def reconstruction(model: Layer, x: Array, rng: np.random.Generator | None = Non
     loss, loss_backward = mean_squared_error(x_hat, x)
 
     def backward() -> None:
-        model_backward(loss_backward())
+        parameter_gradients(model_backward, loss_backward())
 
     return loss, backward
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from minirmae.autoencoders import Autoencoder
 from minirmae.backend import Array
+from minirmae.backward import parameter_gradients
 from minirmae.objectives.jacobian import squared_jacobian
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.rae import SOURCE, embedding
@@ -40,7 +41,7 @@ def small_derivative(settings: Settings) -> Objective:
 
         def backward() -> None:
             dz = decoder_backward(error_backward(), weight) + length_backward(beta)
-            encoder_backward(bottleneck_backward(dz))
+            parameter_gradients(encoder_backward, bottleneck_backward(dz))
 
         return error + beta * length + weight * norm, backward
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from minirmae.autoencoders import Autoencoder, ModelConfig, build
 from minirmae.backend import Array, array_module
+from minirmae.backward import parameter_gradients
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.objectives.setting import require_range
@@ -101,7 +102,7 @@ def sparse_loss(model: Autoencoder, x: Array, z: Array, settings: Settings) -> t
 
     def backward() -> None:
         _, dh = energy_backward(array_module(x).full_like(energy, 1 / x.size))
-        encoder_backward(dh)
+        parameter_gradients(encoder_backward, dh)
         for p, sign in zip(weights, signs, strict=True):
             p.add_grad(penalty * sign)
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from minirmae.autoencoders import PRESETS, Autoencoder, ModelConfig
 from minirmae.backend import Array
-from minirmae.layer import Backward, Layer, Shape
+from minirmae.backward import Backward
+from minirmae.layer import Layer, Shape
 from minirmae.layers import Flatten, Linear, Sequential
 from minirmae.ops import linear, reshape, sigmoid
 

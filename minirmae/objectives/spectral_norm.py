@@ -15,7 +15,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from minirmae.backend import Array, array_module
-from minirmae.layer import Backward, Layer, Shape
+from minirmae.backward import Backward
+from minirmae.layer import Layer, Shape
 from minirmae.ops.tangents import Pair
 from minirmae.tangent import LayerTangent, tangent, tangent_rule
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from minirmae.backend import Array, array_module, asarray, device_of
-from minirmae.layer import Backward, Layer
+from minirmae.backward import Backward
+from minirmae.layer import Layer
 from minirmae.rank import effective_rank
 from minirmae.validation import require_cotangent, require_float, require_ndim, require_positive_int
 

@@ -28,6 +28,7 @@ import numpy as np
 
 from minirmae.autoencoders import Autoencoder, ModelConfig, build
 from minirmae.backend import Array
+from minirmae.backward import parameter_gradients
 from minirmae.objectives.objective import Objective, ObjectiveBackward, Update
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.objectives.setting import require_range
@@ -72,7 +73,7 @@ def vq_vae(
     def backward() -> Update | None:
         dz = decoder_backward(reconstruction_backward())
         toward = distance_backward()
-        encoder_backward(dz + beta * toward)
+        parameter_gradients(encoder_backward, dz + beta * toward)
         if not quantizer.moving_average:
             quantizer.parameters["codebook"].grad[...] -= quantizer.gather(indices, quantizer.groups(toward))
         if order is None:

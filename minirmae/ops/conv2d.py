@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from minirmae.backend import Array
 from minirmae.ops.convolution import image_form
 from minirmae.ops.form import channel_sum
 from minirmae.ops.patches import Pair
-from minirmae.validation import require_cotangent, require_float, require_shape
+from minirmae.validation import cotangent_check, require_float, require_shape
 
 
 def conv2d(
@@ -25,8 +26,8 @@ def conv2d(
 
     Returns:
         y, shape (N, OH, OW, O) with `OH = floor((H + 2 PH - KH) / SH) + 1`, and
-        `backward(dy, out=None) -> (dx, dW, db)`, or `(dx, dW)` without a bias;
-        `dW` is written into the contiguous `out` if that is given.
+        `backward(dy, out=None, *, input_gradient=True) -> (dx, dW, db)`, or `(dx, dW)` without a bias;
+        `dW` is written into the contiguous `out` if that is given, and `dx` is None without `input_gradient`.
 
     Raises:
         TypeError: dtypes differ or are not floating.
@@ -49,10 +50,11 @@ def conv2d(
         require_float("conv2d", x=x, b=b)
         require_shape("conv2d", "b", b, (W.shape[3],))
     y = form.dy(x, W, b)
+    check = cotangent_check("conv2d backward", y)
 
-    def backward(dy: Array, out: Array | None = None) -> tuple[Array, ...]:
-        require_cotangent("conv2d backward", dy, y)
-        dx, dW = form.dx(dy, W), form.dW(x, dy, out)
+    def backward(dy: Array, out: Array | None = None, *, input_gradient: bool = True) -> tuple[Any, ...]:
+        check(dy)
+        dx, dW = form.dx(dy, W) if input_gradient else None, form.dW(x, dy, out)
         return (dx, dW) if b is None else (dx, dW, channel_sum(dy))
 
     return y, backward

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from minirmae.backend import Array
 from minirmae.ops.convolution import output_form, pair, require_images
 from minirmae.ops.form import channel_sum
 from minirmae.ops.patches import Pair
-from minirmae.validation import require_cotangent, require_float, require_shape
+from minirmae.validation import cotangent_check, require_float, require_shape
 
 
 def conv_transpose2d(
@@ -34,8 +35,8 @@ def conv_transpose2d(
 
     Returns:
         y, shape (N, OH, OW, O) with `OH = (H - 1) SH - 2 PH + KH + output_padding`, and
-        `backward(dy, out=None) -> (dx, dW, db)`, or `(dx, dW)` without a bias;
-        `dW` is written into the contiguous `out` if that is given.
+        `backward(dy, out=None, *, input_gradient=True) -> (dx, dW, db)`, or `(dx, dW)` without a bias;
+        `dW` is written into the contiguous `out` if that is given, and `dx` is None without `input_gradient`.
 
     Raises:
         TypeError: dtypes differ or are not floating.
@@ -60,10 +61,11 @@ def conv_transpose2d(
         require_float("conv_transpose2d", x=x, b=b)
         require_shape("conv_transpose2d", "b", b, (W.shape[2],))
     y = form.dx(x, W, b)
+    check = cotangent_check("conv_transpose2d backward", y)
 
-    def backward(dy: Array, out: Array | None = None) -> tuple[Array, ...]:
-        require_cotangent("conv_transpose2d backward", dy, y)
-        dx, dW = form.dy_and_dW(dy, W, x, out)
+    def backward(dy: Array, out: Array | None = None, *, input_gradient: bool = True) -> tuple[Any, ...]:
+        check(dy)
+        dx, dW = form.dy_and_dW(dy, W, x, out) if input_gradient else (None, form.dW(dy, x, out))
         return (dx, dW) if b is None else (dx, dW, channel_sum(dy))
 
     return y, backward

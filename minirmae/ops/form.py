@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 from minirmae.backend import Array, array_module
 from minirmae.ops.patches import Pair, blocks, fold, windows
+from minirmae.ops.products import product
 
 GATHER_LIMIT = 1.3
 """Gathering is chosen up to this many times the multiplications of folding: blocks at the border are wasted."""
@@ -198,9 +199,9 @@ def no_sum(images: Array, shape: tuple[int, ...], out: Array | None = None) -> A
 def add_product(total: Array, a: Array, b: Array, images: slice) -> None:
     """Add `a @ b`, what a slice of the images gives, to `total`; the first slice's is written."""
     if images.start == 0:
-        array_module(a).matmul(a, b, out=total)
+        product(a, b, out=total)
     else:
-        total += a @ b
+        total += product(a, b)
 
 
 def channel_sum(images: Array) -> Array:

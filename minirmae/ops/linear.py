@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from minirmae.backend import Array, array_module
-from minirmae.validation import require_cotangent, require_float, require_ndim, require_shape
+from minirmae.backend import Array
+from minirmae.ops.products import product
+from minirmae.validation import cotangent_check, require_float, require_ndim, require_shape
 
 
 def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, Callable[..., tuple[Array, ...]]]:
@@ -17,8 +19,9 @@ def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, Callable[
         b: bias, shape (O,), or None for a purely linear map.
 
     Returns:
-        y, shape (N, O), and `backward(dy, out=None) -> (dx, dW, db)`, or `(dx, dW)` without a bias;
-        `dW` is written into the contiguous `out` if that is given.
+        y, shape (N, O), and `backward(dy, out=None, *, input_gradient=True) -> (dx, dW, db)`, or `(dx, dW)`
+        without a bias; `dW` is written into the contiguous `out` if that is given, and `dx` is None without
+        `input_gradient`.
 
     Raises:
         TypeError: dtypes differ or are not floating.
@@ -48,14 +51,15 @@ def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, Callable[
         require_float("linear", x=x, W=W, b=b)
         require_shape("linear", "b", b, (W.shape[1],))
 
-    y = x @ W
+    y = product(x, W)
     if b is not None:
         y += b
+    check = cotangent_check("linear backward", y)
 
-    def backward(dy: Array, out: Array | None = None) -> tuple[Array, ...]:
-        require_cotangent("linear backward", dy, y)
+    def backward(dy: Array, out: Array | None = None, *, input_gradient: bool = True) -> tuple[Any, ...]:
+        check(dy)
         # The transposed product reads wide weights in the order in which they lie.
-        dx, dW = (W @ dy.T).T, array_module(x).matmul(x.T, dy, out=out)
+        dx, dW = (W @ dy.T).T if input_gradient else None, product(x.T, dy, out)
         return (dx, dW) if b is None else (dx, dW, dy.sum(axis=0))
 
     return y, backward

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minirmae.backend import Array, array_module
-from minirmae.validation import require_cotangent, require_float, require_ndim
+from minirmae.validation import cotangent_check, require_float, require_ndim
 
 
 def linear_stack(x: Array, W: Array) -> tuple[Array, Callable[..., tuple[Array, Array]]]:
@@ -46,14 +46,16 @@ def linear_stack(x: Array, W: Array) -> tuple[Array, Callable[..., tuple[Array, 
     y = inputs.pop()
     if y is x:
         y = x.copy()
+    check = cotangent_check("linear_stack backward", y)
 
     def backward(dy: Array, out: Array | None = None) -> tuple[Array, Array]:
-        require_cotangent("linear_stack backward", dy, y)
+        check(dy)
         xp = array_module(W)
         dx, dW = dy.copy(), xp.empty_like(W) if out is None else out
         for i in reversed(range(len(W))):
             xp.matmul(inputs[i].T, dx, out=dW[i])
-            dx = dx @ W[i].T
+            # The transposed product reads the factor in the order in which it lies.
+            dx = (W[i] @ dx.T).T
         return dx, dW
 
     return y, backward

@@ -6,7 +6,7 @@ import math
 
 from minirmae.backend import Array
 from minirmae.ops.activations import ArrayBackward
-from minirmae.validation import require_cotangent, require_float
+from minirmae.validation import cotangent_check, require_float
 
 
 def reshape(x: Array, shape: tuple[int, ...]) -> tuple[Array, ArrayBackward]:
@@ -31,10 +31,11 @@ def reshape(x: Array, shape: tuple[int, ...]) -> tuple[Array, ArrayBackward]:
             f"{math.prod(x.shape[1:])} entries against {math.prod(shape)}"
         )
     y = x.reshape(x.shape[0], *shape).copy()
+    check, shape_of_x = cotangent_check("reshape backward", y), x.shape
 
     def backward(dy: Array) -> Array:
-        require_cotangent("reshape backward", dy, y)
-        return dy.reshape(x.shape).copy()
+        check(dy)
+        return dy.reshape(shape_of_x).copy()
 
     return y, backward
 

@@ -75,7 +75,7 @@ class TrainingStep:
         seed = int(rng.integers(2**63))
         shares = _shares(x, self.workers)
         weights = [len(share) / len(x) for share in shares]
-        results = self.team.run([("gradient", share, [seed, rank]) for rank, share in enumerate(shares)])
+        results = self.team.run([("gradient", share, seed + rank) for rank, share in enumerate(shares)])
         loss = sum(weight * part for weight, (part, _) in zip(weights, results, strict=True))
         self._require_finite(loss, all(finite for _, finite in results))
         self.team.run([("update", weights)] * self.workers)
