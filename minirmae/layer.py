@@ -46,7 +46,8 @@ class Layer:
         own += [Parameter(name, value, trainable=False) for name, value in (fixed or {}).items()]
         self.parameters = {p.name: p for p in own}
         self.children = dict(children or {})
-        self._adopt(gather([p for _, p in self.named_parameters()]), 0, 0)
+        self._all = [p for _, p in self.named_parameters()]
+        self._adopt(gather(self._all), 0, 0)
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
         """Return the value at `x` and its backward.
@@ -76,7 +77,7 @@ class Layer:
     @property
     def grads(self) -> Array:
         """All gradients as one vector, a view; set to zero with `model.zero_grads()`, and then taken anew."""
-        self._settle()
+        self.settle()
         return self._store.grads[self._trained]
 
     def zero_grads(self) -> None:
@@ -85,7 +86,7 @@ class Layer:
         Cheaper than `model.grads[...] = 0`: memory that the next backward fills is not written twice. A view of
         the gradients that was taken before shows the zeros only after `grads` has been asked for again.
         """
-        for _, parameter in self.named_parameters():
+        for parameter in self._all:
             parameter.clear_grad()
 
     @property
@@ -120,18 +121,18 @@ class Layer:
         Raises ValueError if this layer is part of a larger one.
         """
         self._require_whole("share")
-        self._settle()
+        self.settle()
         self._store.values, self._store.grads = shared_copy(self._store.values), shared_copy(self._store.grads)
 
     def use_grads(self, vector: Array) -> None:
         """Let `vector` hold the gradients from now on; raises ValueError if this layer is part of a larger one."""
         self._require_whole("use_grads")
-        self._settle()
+        self.settle()
         self._store.grads = vector
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Write the zeros of gradients that were cleared and not added to."""
-        for _, parameter in self.named_parameters():
+        for parameter in self._all:
             parameter.settle()
 
     def _require_whole(self, where: str) -> None:

@@ -26,7 +26,7 @@ from minirmae import blas
 from minirmae.backend import Array
 from minirmae.validation import require_positive_int
 
-VECTOR_BLOCK = 1 << 16
+VECTOR_BLOCK = 1 << 15
 """Entries of a vector worked on at a time."""
 
 AWAKE = 0.05

@@ -54,7 +54,8 @@ def conv2d(
 
     def backward(dy: Array, out: Array | None = None, *, input_gradient: bool = True) -> tuple[Any, ...]:
         check(dy)
+        db = () if b is None else (channel_sum(dy),)
         dx, dW = form.dx(dy, W) if input_gradient else None, form.dW(x, dy, out)
-        return (dx, dW) if b is None else (dx, dW, channel_sum(dy))
+        return dx, dW, *db
 
     return y, backward

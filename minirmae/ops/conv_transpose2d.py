@@ -65,8 +65,9 @@ def conv_transpose2d(
 
     def backward(dy: Array, out: Array | None = None, *, input_gradient: bool = True) -> tuple[Any, ...]:
         check(dy)
+        db = () if b is None else (channel_sum(dy),)
         dx, dW = form.dy_and_dW(dy, W, x, out) if input_gradient else (None, form.dW(dy, x, out))
-        return (dx, dW) if b is None else (dx, dW, channel_sum(dy))
+        return dx, dW, *db
 
     return y, backward
 

@@ -116,9 +116,7 @@ class TrainingStep:
         size = len(self.model.values)
         rate = self.optimizer.advance(self.model.values)
         for part in blocks(size * rank // self.workers, size * (rank + 1) // self.workers):
-            total = weights[0] * self.gradients[0][part]
-            for weight, gradient in zip(weights[1:], self.gradients[1:], strict=True):
-                total += weight * gradient[part]
+            total = _weighted_sum([gradient[part] for gradient in self.gradients], weights)
             self.optimizer.update(self.model.values, total, rate, part)
 
     def _require_finite(self, loss: float, finite: bool) -> None:
@@ -130,6 +128,21 @@ class TrainingStep:
             f"(learning rate {self.optimizer.current_rate():g}). "
             "Lower the learning rate, or train in float64 if the numbers are that large."
         )
+
+
+def _weighted_sum(gradients: Sequence[Array], weights: Sequence[float]) -> Array:
+    """The sum of weighted gradients, in their order."""
+    if min(weights) == max(weights):
+        # One pass over all of them instead of two over each.
+        total = gradients[0] + gradients[1]
+        for gradient in gradients[2:]:
+            total += gradient
+        total *= weights[0]
+        return total
+    total = weights[0] * gradients[0]
+    for weight, gradient in zip(weights[1:], gradients[1:], strict=True):
+        total += weight * gradient
+    return total
 
 
 def _shares(x: Any, count: int) -> list[Any]:
