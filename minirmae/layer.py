@@ -15,7 +15,7 @@ import numpy as np
 
 from minirmae.backend import Array, array_module, asarray, device_of
 from minirmae.backward import Backward
-from minirmae.parallel import shared_copy
+from minirmae.pages import shared_copy
 from minirmae.parameters import Parameter, Store, gather
 
 Shape = tuple[int, ...]

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minirmae.backend import Array, array_module, asarray
-from minirmae.parallel import blocks, shared_copy
+from minirmae.pages import shared_copy
+from minirmae.parallel import blocks
 from minirmae.schedules import Schedule
 from minirmae.validation import require_cotangent
 

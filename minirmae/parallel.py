@@ -3,14 +3,13 @@
 Python threads do not help here: handing over the interpreter's lock costs as
 much as a small operation does, and a training step has hundreds of them.
 Forked processes run side by side without it. What they exchange lies in memory
-that all of them see (`shared_copy`); pipes only say when to begin and when all
+that all of them see (`pages.shared_copy`); pipes only say when to begin and when all
 is done. Each worker's part is fixed by its rank, and results are combined in
 the order of the ranks, so one number of workers gives the same bits every time.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 import pickle
 import select
@@ -20,10 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
 
-import numpy as np
-
 from minirmae import blas
-from minirmae.backend import Array
 from minirmae.validation import require_positive_int
 
 VECTOR_BLOCK = 1 << 15
@@ -42,15 +38,6 @@ T = TypeVar("T")
 def cores() -> int:
     """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def shared_copy(vector: Array) -> Array:
-    """Return a copy of `vector` in memory that this process shares with those forked from it later."""
-    if vector.size == 0:
-        return vector.copy()
-    copy = np.frombuffer(mmap.mmap(-1, vector.nbytes), dtype=vector.dtype)
-    copy[...] = vector
-    return copy
 
 
 def default_workers(batch_size: int) -> int:

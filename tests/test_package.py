@@ -34,11 +34,12 @@ def test_no_framework_is_imported_and_optional_packages_only_lazily():
 def test_imports_run_one_way():
     below = {
         "ops": {"backend", "validation", "ops"},
-        "parallel": {"backend", "blas", "validation"},
+        "pages": {"backend"},
+        "parallel": {"blas", "validation"},
         "backward": {"backend"},
-        "layer": {"backend", "backward", "parallel", "parameters"},
+        "layer": {"backend", "backward", "pages", "parameters"},
         "layers": {"backend", "backward", "validation", "ops", "initializers", "parameters", "layer", "layers"},
-        "optimizers": {"backend", "validation", "parallel", "schedules"},
+        "optimizers": {"backend", "pages", "parallel", "schedules", "validation"},
         "rank": {"backend", "validation", "codes"},
     }
     for path in ROOT.rglob("*.py"):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from minirmae import blas
-from minirmae.parallel import Team, blocks, cores, default_workers, shared_copy
+from minirmae.pages import shared_copy
+from minirmae.parallel import Team, blocks, cores, default_workers
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork processes")
 

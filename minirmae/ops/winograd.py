@@ -74,9 +74,8 @@ class Winograd(Form):
 
     def dx(self, y: Array, W: Array, b: Array | None = None) -> Array:
         x = self._empty(y, self.size, self.channels)
-        # BLAS is faster where the second factor is not transposed, but turning the kernel must pay.
-        turn = len(y) * math.prod(self.size) // 16 >= 4 * self.outputs
-        U = self._kernel(W, transposed=True) if turn else self._kernel(W).transpose(0, 2, 1)
+        # Turned, because BLAS is slower where the second factor is transposed.
+        U = self._kernel(W, transposed=True)
         for images in self._parts(len(y)):
             self._big_adjoint(product(self._small(y[images]), U), b, x[images])
         return x

@@ -21,7 +21,8 @@ from minirmae.backend import Array, array_module, asnumpy
 from minirmae.layers import Layer
 from minirmae.objectives.objective import Objective, Update
 from minirmae.optimizers import Optimizer
-from minirmae.parallel import Team, blocks, shared_copy
+from minirmae.pages import shared_copy
+from minirmae.parallel import Team, blocks
 
 
 class NonFiniteLoss(ValueError):
