@@ -8,6 +8,7 @@ next few in the same memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from minirmae.backend import Array, array_module
@@ -16,6 +17,10 @@ Pair = tuple[int, int]
 
 BLOCK = 1 << 18
 """Entries of the matrix that are made at a time: 1 MB in float32."""
+
+
+RUN = 8
+"""Entries side by side in memory that are worth copying together, at least."""
 
 
 def blocks(images: int, entries: int, limit: int | None = None) -> list[slice]:
@@ -47,14 +52,21 @@ def windows(x: Array, grid: Pair, kernel: Pair, stride: Pair, offset: Pair) -> I
     height, width = (R - 1) * SH + KH, (Q - 1) * SW + KW
     frame = xp.zeros((block, height, width, C), dtype=x.dtype)
     rows, columns = _overlap(height, top, H), _overlap(width, left, W)
-    matrix = xp.empty((block, R, Q, KH, KW * C), dtype=x.dtype)
     n, h, w, c = frame.strides
-    view = xp.lib.stride_tricks.as_strided(frame, shape=matrix.shape, strides=(n, h * SH, w * SW, h, c))
+    view = xp.lib.stride_tricks.as_strided(frame, (block, R, Q, KH, KW * C), (n, h * SH, w * SW, h, c))
+    memory = xp.empty(view.size, dtype=x.dtype)
     for images in parts:
         count = images.stop - images.start
         frame[:count, rows[0], columns[0]] = x[images, rows[1], columns[1]]
-        matrix[:count] = view[:count]
-        yield images, matrix[:count].reshape(count * R * Q, KH * KW * C)
+        size = count * R * Q, KH * KW * C
+        matrix = memory[: math.prod(size)]
+        if KW * C < RUN:
+            # Window by window these would be short runs in memory; entry by entry of a window they are long.
+            matrix.reshape(KH, KW * C, count, R, Q)[...] = view[:count].transpose(3, 4, 0, 1, 2)
+            yield images, matrix.reshape(size[::-1]).T
+        else:
+            matrix.reshape(count, R, Q, KH, KW * C)[...] = view[:count]
+            yield images, matrix.reshape(size)
 
 
 def fold(matrix: Array, grid: Pair, kernel: Pair, stride: Pair, padding: Pair, out: Array) -> None:
