@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minirmae.backend import Array, array_module
+from minirmae.backend import Array
 from minirmae.ops.products import product
 from minirmae.validation import cotangent_check, require_float, require_ndim, require_shape
 
@@ -59,7 +59,7 @@ def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, Callable[
     def backward(dy: Array, out: Array | None = None, *, input_gradient: bool = True) -> tuple[Any, ...]:
         check(dy)
         # The transposed product reads wide weights in the order in which they lie.
-        dx = product(W, array_module(dy).ascontiguousarray(dy.T)).T if input_gradient else None
+        dx = (W @ dy.T).T if input_gradient else None
         dW = product(x.T, dy, out)
         return (dx, dW) if b is None else (dx, dW, dy.sum(axis=0))
 

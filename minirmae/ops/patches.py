@@ -15,8 +15,8 @@ from minirmae.backend import Array, array_module
 
 Pair = tuple[int, int]
 
-BLOCK = 1 << 18
-"""Entries of the matrix that are made at a time: 1 MB in float32."""
+BLOCK = 1 << 19
+"""Entries of the matrix that are made at a time: 2 MB in float32."""
 
 
 RUN = 8

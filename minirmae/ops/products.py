@@ -5,8 +5,7 @@ before it multiplies. For small ones it has kernels that do without, on
 processors with AVX-512, and these are the faster ones as long as the factor
 that every piece uses again stays in the first cache. So a product of many rows
 is made a few rows at a time, one of few rows and many columns a few columns at
-a time. One of few rows and columns, but long sums, is a sum of products
-of pieces.
+a time. The terms of each sum stay together.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from minirmae.backend import Array, array_module
 LIMIT = 1_000_000
 """Multiplications that OpenBLAS does without packing, at most (its `sgemm_small_kernel_permit`)."""
 
-ROWS, COLUMNS, DEPTH = 32, 64, 256
-"""Fewer rows or columns, or shorter sums, a piece are not worth it."""
+ROWS, COLUMNS = 32, 64
+"""Fewer rows or columns a piece are not worth it."""
 
 
 def product(a: Array, b: Array, out: Array | None = None) -> Array:
@@ -29,11 +28,7 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
         return xp.matmul(a, b, out=out)
     rows, columns = _divisor(M, LIMIT // (K * N)), _divisor(N, LIMIT // (M * K))
     if rows < ROWS and columns < COLUMNS:
-        depth = _divisor(K, LIMIT // (M * N))
-        if a.ndim > 2 or not depth >= DEPTH:
-            return xp.matmul(a, b, out=out)
-        terms = xp.matmul(a.reshape(M, K // depth, depth).swapaxes(0, 1), b.reshape(K // depth, depth, N))
-        return xp.sum(terms, axis=0, out=out)
+        return xp.matmul(a, b, out=out)
     if out is None:
         out = xp.empty((*a.shape[:-1], N), dtype=a.dtype)
     stack = a.shape[:-2]

@@ -41,8 +41,8 @@ CHANNELS = 32
 def fits(images: int, size: Pair, channels: int, kernel: Pair, outputs: int, stride: Pair, padding: Pair) -> bool:
     """Whether `Winograd` covers a geometry and pays for a batch of `images`."""
     covered = kernel == (4, 4) and stride == (2, 2) and padding == (1, 1) and size[0] % 4 == size[1] % 4 == 0
-    # With fewer tiles than outputs the kernel's own transform is no longer small beside the products.
-    return covered and channels >= CHANNELS and images * math.prod(size) // 16 >= outputs
+    # With fewer tiles the kernel's own transforms are no longer small beside the products.
+    return covered and channels >= CHANNELS and images * math.prod(size) // 16 >= outputs // 2
 
 
 class Winograd(Form):
