@@ -77,7 +77,9 @@ class Winograd(Form):
         # Turned, because BLAS is slower where the second factor is transposed.
         U = self._kernel(W, transposed=True)
         for images in self._parts(len(y)):
-            self._big_adjoint(product(self._small(y[images]), U), b, x[images])
+            self._big_adjoint(product(self._small(y[images]), U), x[images])
+            if b is not None:
+                add_bias(x[images], b)
         return x
 
     def _parts(self, images: int) -> list[slice]:
@@ -111,14 +113,13 @@ class Winograd(Form):
             v[2] -= v[1]
         return V.reshape(9, -1, 4 * self.channels)
 
-    def _big_adjoint(self, V: Array, b: Array | None, x: Array) -> None:
-        """Write the adjoint of `_big` at V, plus a bias b (C,), into the images x; changes V."""
+    def _big_adjoint(self, V: Array, x: Array) -> None:
+        """Write the adjoint of `_big` at V into the images x; changes V."""
         V = V.reshape(*self._tiles(len(x)), 2, 2 * self.channels)
         frame, B = self._frame(x)
         V[1] += V[0]
         V[1] -= V[2]
-        for j in range(3):
-            _join(V[0, j][None], V[2, j][None])
+        _join(V[0], V[2])
         for v, into in ((V[0], B[:-1:2]), (V[1], B[1::2]), (V[2, :, -1:], B[-1:])):
             v[1] += v[0]
             v[1] -= v[2]
@@ -126,9 +127,7 @@ class Winograd(Form):
             into[:, :-1:2] = v[0]
             into[:, 1::2] = v[1]
             into[:, -1] = v[2, :, -1]
-        H, W = self.size
-        rows = frame.reshape(len(x), H + 2, -1)[:, 1:-1, self.channels : -self.channels]
-        array_module(x).add(rows, 0 if b is None else array_module(x).tile(b, W), out=x.reshape(rows.shape))
+        x[...] = frame[:, 1:-1, 1:-1]
 
     def _small(self, y: Array) -> Array:
         """A(y), shape (9, tiles, O)."""
