@@ -70,7 +70,7 @@ def test_gathering_and_folding_are_the_same_map(geometry, seed):
     results = []
     for fill in (form._gather, form._fold):
         x = np.full((N, *size, C), np.nan)
-        fill(x, y, W, np.arange(1.0, C + 1))
+        assert sum(images.stop - images.start for images in fill(x, y, W)) == N
         results.append(x)
     np.testing.assert_allclose(*results, rtol=1e-12, atol=1e-12)
 

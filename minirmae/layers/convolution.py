@@ -46,7 +46,14 @@ class Conv2d(Layer):
         self.stride, self.padding = pair("Conv2d", "stride", stride, 1), pair("Conv2d", "padding", padding, 0)
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
-        return apply(ops.conv2d, x, self.parameters, stride=self.stride, padding=self.padding)
+        return self._apply(x, relu=False)
+
+    def rectified(self, x: Array) -> tuple[Array, Backward]:
+        """This layer and a ReLU after it, in one."""
+        return self._apply(x, relu=True)
+
+    def _apply(self, x: Array, relu: bool) -> tuple[Array, Backward]:
+        return apply(ops.conv2d, x, self.parameters, stride=self.stride, padding=self.padding, relu=relu)
 
     def output_shape(self, shape: Shape) -> Shape:
         return (*output_size((shape[0], shape[1]), self.kernel, self.stride, self.padding), self.outputs)
@@ -86,8 +93,15 @@ class ConvTranspose2d(Layer):
         self.output_padding = pair("ConvTranspose2d", "output_padding", output_padding, 0)
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
+        return self._apply(x, relu=False)
+
+    def rectified(self, x: Array) -> tuple[Array, Backward]:
+        """This layer and a ReLU after it, in one."""
+        return self._apply(x, relu=True)
+
+    def _apply(self, x: Array, relu: bool) -> tuple[Array, Backward]:
         geometry = {"stride": self.stride, "padding": self.padding, "output_padding": self.output_padding}
-        return apply(ops.conv_transpose2d, x, self.parameters, **geometry)
+        return apply(ops.conv_transpose2d, x, self.parameters, **geometry, relu=relu)
 
     def output_shape(self, shape: Shape) -> Shape:
         size = transposed_output_size((shape[0], shape[1]), self.kernel, self.stride, self.padding, self.output_padding)

@@ -8,6 +8,10 @@ from minirmae import ops
 from minirmae.backend import Array
 from minirmae.backward import Backward, SparingBackward, sparingly
 from minirmae.layer import Layer, Shape
+from minirmae.layers.activations import ReLU
+from minirmae.layers.convolution import Conv2d, ConvTranspose2d
+
+CONVOLUTIONS = Conv2d, ConvTranspose2d
 
 
 class Sequential(Layer):
@@ -31,9 +35,19 @@ class Sequential(Layer):
         if not self.children:
             return ops.reshape(x, x.shape[1:])  # the identity, as a copy like every op's result
         backwards = []
-        for name, layer in self.children.items():
+        layers = list(self.children.items())
+        rectified = False
+        for (name, layer), (_, after) in zip(layers, [*layers[1:], ("", None)], strict=True):
+            if rectified:  # this is a ReLU that the convolution before it has taken along
+                rectified = False
+                continue
             try:
-                x, layer_backward = layer(x, rng)
+                # By type, because a subclass may have a call of its own.
+                if type(layer) in CONVOLUTIONS and isinstance(layer, CONVOLUTIONS) and type(after) is ReLU:
+                    x, layer_backward = layer.rectified(x)
+                    rectified = True
+                else:
+                    x, layer_backward = layer(x, rng)
             except (ValueError, TypeError) as error:
                 error.add_note(f"in layer {name} ({type(layer).__name__}) of {type(self).__name__}")
                 raise

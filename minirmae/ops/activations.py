@@ -27,14 +27,25 @@ def relu(x: Array) -> tuple[Array, ArrayBackward]:
     (array([0., 0., 2.]), array([0., 0., 1.]))
     """
     require_float("relu", x=x)
-    # NumPy's maximum is the fastest, but orders complex numbers lexicographically.
-    y = x * (x.real > 0) if x.dtype.kind == "c" else array_module(x).maximum(x, 0)
+    y = rectify(x)
 
     def backward(dy: Array) -> Array:
         require_cotangent("relu backward", dy, y)
-        return dy * (y.real > 0)
+        return gate(dy, y)
 
     return y, backward
+
+
+def rectify(x: Array, out: Array | None = None) -> Array:
+    """`max(x, 0)`, written into `out` if that is given; complex numbers by their real parts."""
+    # NumPy's maximum is the fastest, but orders complex numbers lexicographically.
+    xp = array_module(x)
+    return xp.multiply(x, x.real > 0, out=out) if x.dtype.kind == "c" else xp.maximum(x, 0, out=out)
+
+
+def gate(dy: Array, y: Array) -> Array:
+    """The gradient in front of the rectifier whose value is y, for dy behind it."""
+    return dy * (y.real > 0)
 
 
 def leaky_relu(x: Array, slope: float = 0.01) -> tuple[Array, ArrayBackward]:

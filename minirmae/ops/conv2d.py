@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minirmae.backend import Array
+from minirmae.ops.activations import gate
 from minirmae.ops.convolution import image_form
 from minirmae.ops.form import channel_sum
 from minirmae.ops.patches import Pair
@@ -13,7 +14,13 @@ from minirmae.validation import cotangent_check, require_float, require_shape
 
 
 def conv2d(
-    x: Array, W: Array, b: Array | None = None, *, stride: int | Pair = 1, padding: int | Pair = 0
+    x: Array,
+    W: Array,
+    b: Array | None = None,
+    *,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    relu: bool = False,
 ) -> tuple[Array, Callable[..., tuple[Array, ...]]]:
     """Convolution (cross-correlation) of images with a kernel, plus a bias per channel.
 
@@ -23,6 +30,7 @@ def conv2d(
         b: bias, shape (O,), or None.
         stride: step between windows in pixels, one number or (height, width).
         padding: zeros added on each side, one number or (height, width).
+        relu: whether `ops.relu` follows, at less than its cost.
 
     Returns:
         y, shape (N, OH, OW, O) with `OH = floor((H + 2 PH - KH) / SH) + 1`, and
@@ -49,11 +57,13 @@ def conv2d(
     if b is not None:
         require_float("conv2d", x=x, b=b)
         require_shape("conv2d", "b", b, (W.shape[3],))
-    y = form.dy(x, W, b)
-    check = cotangent_check("conv2d backward", y)
+    y = form.dy(x, W, b, relu)
+    check, value = cotangent_check("conv2d backward", y), y if relu else None
 
     def backward(dy: Array, out: Array | None = None, *, input_gradient: bool = True) -> tuple[Any, ...]:
         check(dy)
+        if value is not None:
+            dy = gate(dy, value)
         db = () if b is None else (channel_sum(dy),)
         dx, dW = form.dx(dy, W) if input_gradient else None, form.dW(x, dy, out)
         return dx, dW, *db

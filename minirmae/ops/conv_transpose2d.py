@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minirmae.backend import Array
+import numpy as np
+
+from minirmae.backend import Array, array_module
+from minirmae.ops.activations import gate
 from minirmae.ops.convolution import output_form, pair, require_images
 from minirmae.ops.form import channel_sum
+from minirmae.ops.gated import Gated
 from minirmae.ops.patches import Pair
 from minirmae.validation import cotangent_check, require_float, require_shape
 
@@ -20,6 +24,7 @@ def conv_transpose2d(
     stride: int | Pair = 1,
     padding: int | Pair = 0,
     output_padding: int | Pair = 0,
+    relu: bool = False,
 ) -> tuple[Array, Callable[..., tuple[Array, ...]]]:
     """Transposed convolution: the adjoint of `conv2d` with the same kernel, plus a bias per channel.
 
@@ -32,6 +37,7 @@ def conv_transpose2d(
         padding: pixels cut off on each side of the output, one number or (height, width).
         output_padding: pixels added at the bottom and right, to choose among the
             output sizes that the convolution maps to the same (H, W); less than the stride.
+        relu: whether `ops.relu` follows, at less than its cost.
 
     Returns:
         y, shape (N, OH, OW, O) with `OH = (H - 1) SH - 2 PH + KH + output_padding`, and
@@ -60,14 +66,16 @@ def conv_transpose2d(
     if b is not None:
         require_float("conv_transpose2d", x=x, b=b)
         require_shape("conv_transpose2d", "b", b, (W.shape[2],))
-    y = form.dx(x, W, b)
-    check = cotangent_check("conv_transpose2d backward", y)
+    y = form.dx(x, W, b, relu)
+    check, value = cotangent_check("conv_transpose2d backward", y), y if relu else None
 
-    def backward(dy: Array, out: Array | None = None, *, input_gradient: bool = True) -> tuple[Any, ...]:
+    def backward(dy: Any, out: Array | None = None, *, input_gradient: bool = True) -> tuple[Any, ...]:
         check(dy)
-        db = () if b is None else (channel_sum(dy),)
+        if value is not None:
+            # On a card one pass is one kernel; a processor works on what its cache holds.
+            dy = Gated(dy, value) if array_module(dy) is np else gate(dy, value)
         dx, dW = form.dy_and_dW(dy, W, x, out) if input_gradient else (None, form.dW(dy, x, out))
-        return dx, dW, *db
+        return (dx, dW) if b is None else (dx, dW, dy.channel_sum if isinstance(dy, Gated) else channel_sum(dy))
 
     return y, backward
 

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from minirmae.backend import Array, array_module
+from minirmae.ops.activations import rectify
 from minirmae.ops.patches import Pair, blocks, fold, windows
 from minirmae.ops.products import product
 
@@ -82,12 +83,13 @@ class Form:
         few = blocks <= GATHER_LIMIT * math.prod(self.output_size) * math.prod(self.kernel)
         return few and self.stride[1] * self.channels >= GATHER_WIDTH
 
-    def dy(self, x: Array, W: Array, b: Array | None = None) -> Array:
-        """dT/dy, the convolution, of images x (N, H, W, C) with a kernel; plus a bias b (O,)."""
+    def dy(self, x: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
+        """dT/dy, the convolution, of images x (N, H, W, C) with a kernel; plus a bias b (O,); rectified if `relu`."""
         y = self._empty(x, self.output_size, self.outputs)
         matrix = W.reshape(-1, self.outputs)
         for images, X in self._windows(x):
-            self._product(X, matrix, y[images], b)
+            self._product(X, matrix, y[images])
+            finish(y[images], b, relu)
         return y
 
     def dW(self, x: Array, y: Array, out: Array | None = None) -> Array:
@@ -103,22 +105,22 @@ class Form:
         dy, dW = self._empty(x, self.output_size, self.outputs), self._no_kernel(x, out)
         matrix, total = W.reshape(-1, self.outputs), dW.reshape(-1, self.outputs)
         for images, X in self._windows(x):
-            self._product(X, matrix, dy[images], None)
+            self._product(X, matrix, dy[images])
             add_product(total, X.T, y[images].reshape(-1, self.outputs), images)
         return dy, dW
 
-    def dx(self, y: Array, W: Array, b: Array | None = None) -> Array:
-        """dT/dx, the transposed convolution, of outputs y (N, OH, OW, O) with a kernel; plus a bias b (C,)."""
+    def dx(self, y: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
+        """dT/dx, the transposed convolution, of outputs y (N, OH, OW, O); plus a bias b (C,); rectified if `relu`."""
         x = self._empty(y, self.size, self.channels)
-        (self._gather if self.gathers else self._fold)(x, y, W, b)
+        for images in (self._gather if self.gathers else self._fold)(x, y, W):
+            finish(x[images], b, relu)
         return x
 
-    def _gather(self, x: Array, y: Array, W: Array, b: Array | None) -> None:
-        """Fill x block by block: blocks of SH x SW pixels from windows of y, the rows of a block one by one."""
+    def _gather(self, x: Array, y: Array, W: Array) -> Iterator[slice]:
+        """Fill x, blocks of SH x SW pixels from windows of y, the rows of a block one by one; yield what is full."""
         (R, Q), (SH, SW), (TH, TW), (H, width) = self._blocks, self.stride, self._reach, self.size
         C, (PH, PW) = self.channels, self.padding
         matrices = self._block_kernels(W)
-        bias = None if b is None else array_module(b).tile(b, SW)
         # Block r of the padded image covers its rows r SH to r SH + SH - 1; the first to reach x is PH // SH.
         offset = PH // SH - (TH - 1), PW // SW - (TW - 1)
         columns = slice(PW % SW * C, (PW % SW + width) * C)
@@ -128,21 +130,19 @@ class Form:
                 count = max(0, -(-(H - first) // SH))
                 start = (first + PH) // SH - PH // SH
                 lines = Y @ matrices[row].T
-                if bias is not None:
-                    lines += bias
                 lines = lines.reshape(images.stop - images.start, R, Q * SW * C)
                 # Of the blocks at the upper and lower border not every row reaches into x.
                 target = x[images, first::SH].reshape(len(lines), count, width * C)
                 target[...] = lines[:, start : start + count, columns]
+            yield images
 
-    def _fold(self, x: Array, y: Array, W: Array, b: Array | None) -> None:
-        """Fill x with the sums of windows."""
+    def _fold(self, x: Array, y: Array, W: Array) -> Iterator[slice]:
+        """Fill x with the sums of windows; yield what is full."""
         matrix = W.reshape(-1, self.outputs).T
         for images in blocks(len(y), math.prod(self.output_size) * matrix.shape[1]):
             X = y[images].reshape(-1, self.outputs) @ matrix
             fold(X, self.output_size, self.kernel, self.stride, self.padding, x[images])
-            if b is not None:
-                add_bias(x[images], b)
+            yield images
 
     def _block_kernels(self, W: Array) -> Array:
         """For each row of a block of x the kernel as a matrix (SW C, TH TW O), to multiply windows of y from the right.
@@ -177,12 +177,10 @@ class Form:
         PH, PW = self.padding
         return windows(x, self.output_size, self.kernel, self.stride, (-PH, -PW))
 
-    def _product(self, rows: Array, matrix: Array, out: Array, b: Array | None) -> None:
-        """Write `rows @ matrix + b` into the contiguous images `out`."""
+    def _product(self, rows: Array, matrix: Array, out: Array) -> None:
+        """Write `rows @ matrix` into the contiguous images `out`."""
         # Of a sum of one term, as in the gradient of a 1 x 1 kernel, `matmul` makes a loop of its own; `dot` does not.
         array_module(rows).dot(rows, matrix, out=out.reshape(-1, matrix.shape[1]))
-        if b is not None:
-            add_bias(out, b)
 
     def _empty(self, like: Array, size: Pair, channels: int) -> Array:
         return array_module(like).empty((len(like), *size, channels), dtype=like.dtype)
@@ -211,8 +209,11 @@ def channel_sum(images: Array) -> Array:
     return array_module(images).ones(len(pixels), dtype=images.dtype) @ pixels
 
 
-def add_bias(images: Array, b: Array) -> None:
-    """Add b (C,) to every pixel of the contiguous images (N, H, W, C), a row of pixels at a time."""
-    N, H, W, C = images.shape
-    rows = images.reshape(N * H, W * C)
-    rows += array_module(b).tile(b, W)
+def finish(images: Array, b: Array | None, relu: bool) -> None:
+    """Add b (C,), if any, to every pixel of the contiguous images (N, H, W, C), and rectify them if `relu`."""
+    if b is not None:
+        N, H, W, C = images.shape
+        rows = images.reshape(N * H, W * C)
+        rows += array_module(b).tile(b, W)
+    if relu:
+        rectify(images, out=images)

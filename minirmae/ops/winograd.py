@@ -27,7 +27,7 @@ from __future__ import annotations
 import math
 
 from minirmae.backend import Array, array_module
-from minirmae.ops.form import Form, add_bias, add_product, no_sum
+from minirmae.ops.form import Form, add_product, finish, no_sum
 from minirmae.ops.patches import Pair, blocks
 from minirmae.ops.products import product
 
@@ -48,13 +48,12 @@ def fits(images: int, size: Pair, channels: int, kernel: Pair, outputs: int, str
 class Winograd(Form):
     """`Form` for kernel 4, stride 2, padding 1 and images whose height and width are multiples of 4."""
 
-    def dy(self, x: Array, W: Array, b: Array | None = None) -> Array:
+    def dy(self, x: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
         y = self._empty(x, self.output_size, self.outputs)
         U = self._kernel(W)
         for images in self._parts(len(x)):
             self._small_adjoint(product(self._big(x[images]), U), y[images])
-            if b is not None:
-                add_bias(y[images], b)
+            finish(y[images], b, relu)
         return y
 
     def dW(self, x: Array, y: Array, out: Array | None = None) -> Array:
@@ -72,14 +71,13 @@ class Winograd(Form):
             add_product(dU, V.transpose(0, 2, 1), self._small(y[images]), images)
         return dy, self._kernel_adjoint(dU, out)
 
-    def dx(self, y: Array, W: Array, b: Array | None = None) -> Array:
+    def dx(self, y: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
         x = self._empty(y, self.size, self.channels)
         # Turned, because BLAS is slower where the second factor is transposed.
         U = self._kernel(W, transposed=True)
         for images in self._parts(len(y)):
             self._big_adjoint(product(self._small(y[images]), U), x[images])
-            if b is not None:
-                add_bias(x[images], b)
+            finish(x[images], b, relu)
         return x
 
     def _parts(self, images: int) -> list[slice]:
