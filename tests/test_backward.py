@@ -1,4 +1,4 @@
-"""The way back without the gradient of the input, and without memory that it does not need."""
+"""The way back without the gradient of the input, without memory that it does not need, and along with a ReLU."""
 
 import weakref
 
@@ -8,7 +8,7 @@ import pytest
 from minirmae import ops
 from minirmae.autoencoders import ModelConfig, build
 from minirmae.backward import SparingBackward, parameter_gradients
-from minirmae.layers import Conv2d, ConvTranspose2d, Linear, LinearStack, ReLU, Sequential
+from minirmae.layers import Conv2d, ConvTranspose2d, Flatten, Linear, LinearStack, ReLU, Reshape, Sequential
 
 
 def rng():
@@ -78,3 +78,79 @@ def test_a_linear_backward_does_not_hold_the_value(op):
         backward(dy[:-1])
     with pytest.raises(TypeError, match="must share one dtype, but y is float64 and dy is float32"):
         backward(dy.astype(np.float32))
+
+
+@pytest.mark.parametrize("batch", [0, 1, 5])
+@pytest.mark.parametrize(
+    ("op", "x", "W"),
+    [
+        (ops.conv2d, (8, 12, 2), (4, 4, 2, 3)),
+        (ops.conv2d, (8, 12, 32), (4, 4, 32, 2)),  # by nine products
+        (ops.conv_transpose2d, (4, 6, 2), (4, 4, 3, 2)),
+        (ops.conv_transpose2d, (4, 6, 2), (4, 4, 32, 2)),  # by nine products
+    ],
+)
+def test_a_convolution_with_its_relu_is_the_two_of_them(op, x, W, batch, monkeypatch):
+    """Images are worked on one by one, and results are the same bits."""
+    for limit in ("patches.BLOCK", "winograd.ENTRIES"):
+        monkeypatch.setattr(f"minirmae.ops.{limit}", 1)
+    x, W = images(batch, *x).astype("f4"), images(*W).astype("f4")
+    b = images(W.shape[3 if op is ops.conv2d else 2]).astype("f4")
+    y, backward = op(x, W, b, stride=2, padding=1, relu=True)
+    before, conv_backward = op(x, W, b, stride=2, padding=1)
+    after, relu_backward = ops.relu(before)
+    np.testing.assert_array_equal(y, after)
+    dy = images(*y.shape).astype("f4")
+    for choice in (True, False):
+        results = backward(dy, input_gradient=choice)
+        expected = conv_backward(relu_backward(dy), input_gradient=choice)
+        for result, value in zip(results[:2], expected[:2], strict=True):
+            np.testing.assert_array_equal(result, value)
+        # Summed image by image, the bias's gradient is another order of the same sum.
+        np.testing.assert_allclose(results[2], expected[2], rtol=1e-4, atol=1e-4)
+
+
+class Doubled(Conv2d):
+    """A convolution with a call of its own."""
+
+    def __call__(self, x, rng=None):
+        y, backward = super().__call__(x, rng)
+        return 2 * y, lambda dy: backward(2 * dy)
+
+
+def one_by_one(model, x):
+    backwards = []
+    for layer in model.children.values():
+        x, backward = layer(x)
+        backwards.append(backward)
+
+    def back(dy):
+        for backward in reversed(backwards):
+            dy = backward(dy)
+        return dy
+
+    return x, back
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda g: [Conv2d(2, 3, 3, rng=g), ReLU(), ConvTranspose2d(3, 2, 3, rng=g), ReLU(), ReLU()],
+        lambda g: [ReLU(), Conv2d(2, 3, 3, rng=g), Conv2d(3, 2, 3, rng=g), ReLU(), Flatten(), ReLU()],
+        lambda g: [Doubled(2, 3, 3, rng=g), ReLU(), Conv2d(3, 1, 3, rng=g)],
+        lambda g: [Reshape((8, 8, 1)), Conv2d(1, 2, 3, rng=g), ReLU(), Reshape((3, 24)), Flatten()],
+    ],
+)
+def test_shortcuts_give_what_layers_one_by_one_give(layers):
+    model = Sequential(*layers(rng())).astype(np.float64)
+    x = images(4, *((4, 8, 2) if isinstance(model.children["0"], Reshape) else (8, 6, 2)))
+    results = []
+    for call in (model, lambda x: one_by_one(model, x)):
+        y, backward = call(x)
+        model.zero_grads()
+        dx = backward(np.cos(np.arange(y.size)).reshape(y.shape))
+        assert not np.shares_memory(y, x)
+        assert not np.shares_memory(dx, y)
+        results.append((y, dx, model.grads.copy()))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)

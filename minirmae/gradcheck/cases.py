@@ -24,12 +24,12 @@ _data = np.random.default_rng(20)
 TARGET, LABELS, KEEP = _data.random((3, 4)), _data.integers(0, 4, 3), _data.random((3, 4)) > 0.3
 
 
-def _conv2d(x: Array, W: Array, b: Array | None = None) -> Any:
-    return ops.conv2d(x, W, b, **GEOMETRY)
+def _conv2d(x: Array, W: Array, b: Array | None = None, *, relu: bool = False) -> Any:
+    return ops.conv2d(x, W, b, **GEOMETRY, relu=relu)
 
 
-def _conv_transpose2d(x: Array, W: Array, b: Array | None = None) -> Any:
-    return ops.conv_transpose2d(x, W, b, **GEOMETRY, output_padding=EXTRA)
+def _conv_transpose2d(x: Array, W: Array, b: Array | None = None, *, relu: bool = False) -> Any:
+    return ops.conv_transpose2d(x, W, b, **GEOMETRY, output_padding=EXTRA, relu=relu)
 
 
 def _halve(x: Array, W: Array, b: Array) -> Any:
@@ -95,6 +95,15 @@ OPS: list[Case] = [
         KERNEL,
         (2,),
         linear=True,
+    ),
+    op_case("conv2d and relu", "conv2d", lambda x, W, b: _conv2d(x, W, b, relu=True), IMAGE, KERNEL, (3,)),
+    op_case(
+        "conv_transpose2d and relu",
+        "conv_transpose2d",
+        lambda x, W, b: _conv_transpose2d(x, W, b, relu=True),
+        OUTPUT,
+        KERNEL,
+        (2,),
     ),
     op_case("conv2d by nine products", "conv2d", _halve, (2, 8, 4, 32), HALVING, (2,), linear=True),
     op_case(

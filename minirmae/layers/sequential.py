@@ -10,8 +10,9 @@ from minirmae.backward import Backward, SparingBackward, sparingly
 from minirmae.layer import Layer, Shape
 from minirmae.layers.activations import ReLU
 from minirmae.layers.convolution import Conv2d, ConvTranspose2d
+from minirmae.layers.shapes import Flatten, Reshape
 
-CONVOLUTIONS = Conv2d, ConvTranspose2d
+CONVOLUTIONS, SHAPES = (Conv2d, ConvTranspose2d), (Flatten, Reshape)
 
 
 class Sequential(Layer):
@@ -34,18 +35,20 @@ class Sequential(Layer):
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
         if not self.children:
             return ops.reshape(x, x.shape[1:])  # the identity, as a copy like every op's result
-        backwards = []
+        backwards: list[Backward] = []
         layers = list(self.children.items())
         rectified = False
         for (name, layer), (_, after) in zip(layers, [*layers[1:], ("", None)], strict=True):
             if rectified:  # this is a ReLU that the convolution before it has taken along
                 rectified = False
                 continue
+            rectified = type(layer) in CONVOLUTIONS and type(after) is ReLU
+            # Shortcuts go by type, because a subclass may have a call of its own.
             try:
-                # By type, because a subclass may have a call of its own.
-                if type(layer) in CONVOLUTIONS and isinstance(layer, CONVOLUTIONS) and type(after) is ReLU:
+                if rectified and isinstance(layer, CONVOLUTIONS):
                     x, layer_backward = layer.rectified(x)
-                    rectified = True
+                elif type(layer) in SHAPES and isinstance(layer, SHAPES) and backwards and after:
+                    x, layer_backward = layer.view(x)
                 else:
                     x, layer_backward = layer(x, rng)
             except (ValueError, TypeError) as error:

@@ -22,6 +22,10 @@ class Reshape(Layer):
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
         return ops.reshape(x, self.shape)
 
+    def view(self, x: Array) -> tuple[Array, Backward]:
+        """The same without copying, where nobody else has x and the backward's dy."""
+        return ops.reshape(x, self.shape, copy=False)
+
     def output_shape(self, shape: Shape) -> Shape:
         return self.shape
 
@@ -31,6 +35,10 @@ class Flatten(Layer):
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
         return ops.flatten(x)
+
+    def view(self, x: Array) -> tuple[Array, Backward]:
+        """The same without copying, where nobody else has x and the backward's dy."""
+        return ops.flatten(x, copy=False)
 
     def output_shape(self, shape: Shape) -> Shape:
         return (int(np.prod(shape)),)
