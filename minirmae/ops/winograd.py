@@ -18,8 +18,12 @@ row for every tile. The three partial derivatives of the trilinear form are
     dT/dy = A'(V(x) U(W)),    dT/dW = U'(V(x)' A(y)),    dT/dx = V'(A(y) U(W)'),
 
 where A(y) = (y0, y0 + y1, y1) and the dash on a linear map is its adjoint. All
-factors are 0, 1 and -1, so results differ from `Form`'s by rounding alone. The transforms are
-sums and differences of neighbours (`ops.neighbours`), copied to where they belong.
+factors are 0, 1 and -1, so results differ from `Form`'s by rounding alone.
+
+NumPy adds whole contiguous arrays several times faster than parts of them. So
+blocks, outputs and kernel are first copied to where their transforms will be,
+and then added in place. Tiles are ordered by row, column and image: tiles side
+by side are a fixed distance apart in memory.
 """
 
 from __future__ import annotations
