@@ -77,7 +77,7 @@ class Layer:
     @property
     def grads(self) -> Array:
         """All gradients as one vector, a view; set to zero with `model.zero_grads()`, and then taken anew."""
-        self.settle()
+        self._settle()
         return self._store.grads[self._trained]
 
     def zero_grads(self) -> None:
@@ -121,16 +121,16 @@ class Layer:
         Raises ValueError if this layer is part of a larger one.
         """
         self._require_whole("share")
-        self.settle()
+        self._settle()
         self._store.values, self._store.grads = shared_copy(self._store.values), shared_copy(self._store.grads)
 
     def use_grads(self, vector: Array) -> None:
         """Let `vector` hold the gradients from now on; raises ValueError if this layer is part of a larger one."""
         self._require_whole("use_grads")
-        self.settle()
+        self._settle()
         self._store.grads = vector
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Write the zeros of gradients that were cleared and not added to."""
         for parameter in self._all:
             parameter.settle()

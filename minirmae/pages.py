@@ -36,10 +36,13 @@ def shared_copy(vector: Array) -> Array:
 
 def _shared(count: int) -> tuple[mmap.mmap, int]:
     """Shared memory, and where in it `count` bytes begin: at a large page, if the system has files in memory."""
-    if count < LARGE or not hasattr(os, "memfd_create"):
+    try:
+        file = os.memfd_create("minirmae") if count >= LARGE else -1
+    except (AttributeError, OSError):  # another system, or a container that forbids it
+        file = -1
+    if file < 0:
         return mmap.mmap(-1, count), 0
     size = _whole(count) + LARGE
-    file = os.memfd_create("minirmae")
     try:
         os.ftruncate(file, size + LARGE)
         # Where the system puts it once it will put it again, and then as far into a large page as into the file's.

@@ -13,9 +13,14 @@ SIZES = [1, 1000, LARGE // 4, LARGE // 4 + 1, 5 * LARGE // 8]
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork processes")
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("files", [True, False])
+@pytest.mark.parametrize("files", ["allowed", "forbidden", "unknown"])
 def test_what_another_process_writes_is_seen(size, files, monkeypatch):
-    if not files:
+    def forbidden(name):
+        raise PermissionError(name)
+
+    if files == "forbidden":
+        monkeypatch.setattr(os, "memfd_create", forbidden, raising=False)
+    if files == "unknown":
         monkeypatch.delattr(os, "memfd_create", raising=False)
     vector = np.arange(size, dtype=np.float32)
     copy = shared_copy(vector)
