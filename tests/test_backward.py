@@ -154,3 +154,11 @@ def test_shortcuts_give_what_layers_one_by_one_give(layers):
         results.append((y, dx, model.grads.copy()))
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_the_value_of_a_model_is_the_callers_to_change():
+    model, x = Sequential(ReLU(), Flatten()), images(3, 4, 2)
+    y, backward = model(x)
+    expected = backward(np.ones_like(y))
+    y[...] = -1
+    np.testing.assert_array_equal(backward(np.ones_like(y)), expected)

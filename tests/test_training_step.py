@@ -100,6 +100,20 @@ def test_no_update_by_a_gradient_that_is_not_finite():
 
 
 @needs_fork
+def test_each_worker_has_noise_of_its_own():
+    def noise(model, x, rng):
+        return np.array(rng.random()), lambda: None
+
+    model = build(CONFIG, np.random.default_rng(0))
+    with TrainingStep(model, noise, SGD(0.1), 2) as step:
+        loss = step(np.zeros((4, 32, 32, 3), np.float32), np.random.default_rng(5))
+    seed = int(np.random.default_rng(5).integers(2**63))
+    draws = [np.random.default_rng(seed + rank).random() for rank in range(2)]
+    assert draws[0] != draws[1]
+    assert loss == pytest.approx(np.mean(draws), rel=1e-12)
+
+
+@needs_fork
 def test_an_objective_that_moves_something_needs_one_worker():
     def moving(model, x, rng):
         loss, backward = reconstruction(model, x, rng)
