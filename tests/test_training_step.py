@@ -100,7 +100,7 @@ def test_no_update_by_a_gradient_that_is_not_finite():
 
 
 @needs_fork
-def test_each_worker_has_noise_of_its_own():
+def test_a_workers_noise_begins_at_the_seed_of_its_rank():
     def noise(model, x, rng):
         return np.array(rng.random()), lambda: None
 
