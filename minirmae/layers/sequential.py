@@ -47,7 +47,7 @@ class Sequential(Layer):
             try:
                 if rectified and isinstance(layer, CONVOLUTIONS):
                     x, layer_backward = layer.rectified(x)
-                elif type(layer) in SHAPES and isinstance(layer, SHAPES) and after:
+                elif type(layer) in SHAPES and isinstance(layer, SHAPES) and after is not None:
                     x, layer_backward = layer.view(x)
                 else:
                     x, layer_backward = layer(x, rng)

@@ -18,7 +18,6 @@ Pair = tuple[int, int]
 BLOCK = 1 << 19
 """Entries of the matrix that are made at a time: 2 MB in float32."""
 
-
 RUN = 8
 """Entries side by side in memory that are worth copying together, at least."""
 
