@@ -77,14 +77,23 @@ def test_large_messages_arrive_whole(awake, monkeypatch):
     np.testing.assert_array_equal(reply, 2 * array)
 
 
-@pytest.mark.parametrize(("awake", "sleeps"), [(0, True), (60, False)])
-def test_a_process_that_waits_stays_awake_for_a_while(awake, sleeps, monkeypatch):
-    monkeypatch.setattr("minirmae.parallel.AWAKE", awake)
-    with Team(2, lambda rank, message: time.sleep(message)) as team:
-        team.run([0, 0])
-        start = time.process_time()
-        team.run([0, 0.4])
-        assert (time.process_time() - start < 0.1) is sleeps
+def test_a_process_that_waits_looks_again_and_again_while_it_is_awake(tmp_path, monkeypatch):
+    monkeypatch.setattr("minirmae.parallel.AWAKE", 60)
+    looks, seen = [], tmp_path / "seen"
+    with Team(2, lambda rank, message: rank and until(seen.exists)) as team:
+        # Only this process counts, and its worker answers once it has looked ten times.
+        monkeypatch.setattr(os, "sched_yield", lambda: (looks.append(1), seen.touch() if len(looks) == 10 else None))
+        team.run([None, None])
+    assert len(looks) >= 10
+
+
+def test_a_process_that_has_waited_long_sleeps(monkeypatch):
+    monkeypatch.setattr("minirmae.parallel.AWAKE", 0)
+    looks = []
+    with Team(2, lambda rank, message: rank and time.sleep(0.1)) as team:
+        monkeypatch.setattr(os, "sched_yield", lambda: looks.append(1))
+        team.run([None, None])
+    assert looks == []
 
 
 def test_workers_end_with_the_process_that_made_them():
@@ -96,8 +105,13 @@ def test_workers_end_with_the_process_that_made_them():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     workers = [int(process) for process in done.stdout.split()]
     assert len(workers) == 2
+    until(lambda: not any(alive(process) for process in workers))
+
+
+def until(true):
+    """Wait for what must come, and not for ever."""
     deadline = time.monotonic() + 20
-    while any(alive(process) for process in workers):
+    while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
