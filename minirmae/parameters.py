@@ -8,7 +8,6 @@ up when asked for, so that there is one copy of every number.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +30,7 @@ class Parameter:
     Attributes:
         name: as its layer calls it, such as "W".
         shape: the array's shape.
+        size: number of entries.
         trainable: False for an array that keeps its initial value and has no gradient.
     """
 
@@ -39,15 +39,11 @@ class Parameter:
         vector, empty = xp.ravel(value), xp.empty(0, dtype=value.dtype)
         self.name = name
         self.shape: tuple[int, ...] = value.shape
+        self.size: int = value.size
         self.trainable = trainable
         self._store = Store(vector, xp.zeros_like(vector), empty) if trainable else Store(empty, empty, vector)
         self._start = 0
         self._cleared = False
-
-    @property
-    def size(self) -> int:
-        """Number of entries."""
-        return math.prod(self.shape)
 
     @property
     def value(self) -> Array:

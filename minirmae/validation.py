@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, require_one_device
+from minirmae.backend import Array, array_module, require_one_device
 
 
 def require_float(where: str, **arrays: Array) -> None:
@@ -19,6 +19,17 @@ def require_float(where: str, **arrays: Array) -> None:
 
     Raises DeviceError (a ValueError) unless all are on one device.
     """
+    dtype = None
+    for array in arrays.values():
+        if type(array) is not np.ndarray:
+            break
+        if array.dtype is not dtype:
+            if dtype is not None or array.dtype.kind not in "fc":
+                break
+            dtype = array.dtype
+    else:
+        return  # NumPy's arrays as they should be, which is nearly always
+
     first_name, first = next(iter(arrays.items()))
     for name, array in arrays.items():
         if not hasattr(array, "dtype"):
@@ -59,7 +70,7 @@ def require_cotangent(where: str, dy: Array, y: Array) -> None:
 
 def cotangent_check(where: str, y: Array) -> Callable[[Array], None]:
     """Return a function of `dy` that checks as `require_cotangent` does, and does not keep the memory of `y`."""
-    shape, alike = y.shape, y[None][:0].copy()
+    shape, alike = y.shape, array_module(y).empty(0, y.dtype)
 
     def check(dy: Array) -> None:
         require_float(where, y=alike, dy=dy)

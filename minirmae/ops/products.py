@@ -23,9 +23,10 @@ ROWS, COLUMNS = 32, 64
 
 def product(a: Array, b: Array, out: Array | None = None) -> Array:
     """`a @ b` of two matrices or of as many in a and b (..., M, K), (..., K, N); written into a contiguous `out`."""
-    xp, M, K, N = array_module(a), a.shape[-2], a.shape[-1], b.shape[-1]
-    if xp is not np or M * K * N <= LIMIT:
+    xp = array_module(a)
+    if xp is not np or a.size * b.shape[-1] <= LIMIT:
         return xp.matmul(a, b, out=out)
+    M, K, N = a.shape[-2], a.shape[-1], b.shape[-1]
     rows, columns = _divisor(M, LIMIT // (K * N)), _divisor(N, LIMIT // (M * K))
     if rows < ROWS and columns < COLUMNS:
         return xp.matmul(a, b, out=out)
