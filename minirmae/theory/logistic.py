@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minirmae.backend import Array, array_module
+from minirmae.backward import parameter_gradients
 from minirmae.layers import Layer
 from minirmae.ops import binary_cross_entropy_with_logits
 from minirmae.optimizers import SGD
@@ -183,7 +184,7 @@ def logistic_descent(Z: Array, rate: float, steps: int, every: int = 1) -> Array
         loss, loss_backward = binary_cross_entropy_with_logits(logits, array_module(logits).ones_like(logits))
 
         def backward() -> None:
-            model_backward(loss_backward(float(len(x))))
+            parameter_gradients(model_backward, loss_backward(float(len(x))))
 
         return loss * len(x), backward
 

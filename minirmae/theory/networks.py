@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minirmae.backend import Array, asarray, device_of
+from minirmae.backward import parameter_gradients
 from minirmae.layers import Layer, Linear, Sequential
 from minirmae.objectives import Objective
 from minirmae.ops import mean_squared_error
@@ -125,7 +126,7 @@ def end_to_end(loss: EndToEndLoss) -> Objective:
         value, G = loss(y.T)
 
         def backward() -> None:
-            model_backward(G.T)
+            parameter_gradients(model_backward, G.T)
 
         return asarray(value, device_of(y)), backward
 
@@ -146,7 +147,7 @@ def regression(target: Array) -> Objective:
         factor = target.shape[1] / 2
 
         def backward() -> None:
-            model_backward(loss_backward(factor))
+            parameter_gradients(model_backward, loss_backward(factor))
 
         return loss * factor, backward
 
