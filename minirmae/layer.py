@@ -174,7 +174,8 @@ class Layer:
 
     def _with(self, values: Array, fixed: Array) -> Self:
         """Copy this layer with these vectors and gradients at zero."""
-        return self._copy(Store(values, array_module(values).zeros_like(values), fixed))
+        # Not zeros_like, which would write them: gradients that nobody asks for then cost no memory.
+        return self._copy(Store(values, array_module(values).zeros(values.size, values.dtype), fixed))
 
     def _copy(self, store: Store) -> Self:
         """Copy the tree of layers onto `store`, which holds this layer's vectors and nothing else."""
