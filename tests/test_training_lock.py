@@ -1,5 +1,6 @@
 """Two trainers never hold one directory, and an ended one never blocks it."""
 
+import errno
 import subprocess
 import sys
 
@@ -44,3 +45,14 @@ def test_a_killed_process_lets_go(tmp_path):
 def test_the_lock_leaves_no_file(tmp_path):
     with locked(tmp_path):
         assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_without_locks_is_no_obstacle(tmp_path, monkeypatch):
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    entered = []
+    with locked(tmp_path):
+        entered.append(tmp_path)
+    assert entered == [tmp_path]

@@ -12,8 +12,6 @@ from minirmae.layers.activations import ReLU
 from minirmae.layers.convolution import Conv2d, ConvTranspose2d
 from minirmae.layers.shapes import Flatten, Reshape
 
-CONVOLUTIONS, SHAPES = (Conv2d, ConvTranspose2d), (Flatten, Reshape)
-
 
 class Sequential(Layer):
     """Layers one after the other: the chain rule.
@@ -42,12 +40,12 @@ class Sequential(Layer):
             if rectified:  # this is a ReLU that the convolution before it has taken along
                 rectified = False
                 continue
-            rectified = type(layer) in CONVOLUTIONS and type(after) is ReLU
-            # Shortcuts go by type, because a subclass may have a call of its own.
             try:
-                if rectified and isinstance(layer, CONVOLUTIONS):
+                # Shortcuts go by type, because a subclass may have a call of its own.
+                if type(after) is ReLU and (type(layer) is Conv2d or type(layer) is ConvTranspose2d):
                     x, layer_backward = layer.rectified(x)
-                elif type(layer) in SHAPES and isinstance(layer, SHAPES) and after is not None:
+                    rectified = True
+                elif after is not None and (type(layer) is Flatten or type(layer) is Reshape):
                     x, layer_backward = layer.view(x)
                 else:
                     x, layer_backward = layer(x, rng)

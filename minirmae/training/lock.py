@@ -13,8 +13,9 @@ from pathlib import Path
 def locked(directory: Path) -> Iterator[None]:
     """Hold the lock on `directory` within the block.
 
-    On Windows, which has no such locks, the block just runs. Raises
-    BlockingIOError if another process, or this one, holds the lock.
+    On Windows, and on network file systems without locks, the block just runs:
+    training there is better than not training. Raises BlockingIOError if
+    another process, or this one, holds the lock.
     """
     if sys.platform == "win32":
         yield
@@ -28,8 +29,7 @@ def locked(directory: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise BlockingIOError(error.errno, f"{directory}: another process is training this run") from error
         except OSError:
-            # Some network file systems have no locks; training there is better than not training.
-            pass
+            pass  # this file system has no locks
         yield
     finally:
         os.close(descriptor)
