@@ -24,12 +24,12 @@ from statistics import median
 
 import numpy as np
 
-from minirmae.autoencoders import PRESETS, ModelConfig, build
-from minirmae.benchmark import peak_memory
+from minirmae.engines.cpu.parallel import default_workers
+from minirmae.models.autoencoder import PRESETS, ModelConfig, build
 from minirmae.objectives import reconstruction
 from minirmae.optimizers import Adam
-from minirmae.parallel import default_workers
-from minirmae.training import TrainingStep
+from minirmae.report.benchmark import peak_memory
+from minirmae.runs import TrainingStep
 
 RATE = 1e-4
 TURN = 1.0
@@ -138,7 +138,7 @@ def alone(library, preset, batch):
 
 def train_alone(library, preset, batch):
     """Import a library in a process of its own, train five steps, and report."""
-    code = "import minirmae.training" if library == "minirmae" else "import torch"
+    code = "import minirmae.runs" if library == "minirmae" else "import torch"
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
     seconds = time.perf_counter() - start

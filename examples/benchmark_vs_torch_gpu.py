@@ -21,11 +21,11 @@ from statistics import median
 
 import numpy as np
 
-from minirmae import backend
-from minirmae.autoencoders import PRESETS, ModelConfig, build
-from minirmae.cuda.device import CudaDevice
-from minirmae.cuda.step import CapturedTraining
+from minirmae import arrays
 from minirmae.data.batches import epoch_order
+from minirmae.engines.cuda.device import CudaDevice
+from minirmae.engines.cuda.step import CapturedTraining
+from minirmae.models.autoencoder import PRESETS, ModelConfig, build
 from minirmae.optimizers import Adam
 
 RATE = 1e-4
@@ -165,8 +165,8 @@ def main(arguments=None):
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(arguments)
     try:
-        backend.require_device("cuda")
-    except backend.DeviceError as error:
+        arrays.require_device("cuda")
+    except arrays.DeviceError as error:
         sys.exit(str(error))
     if importlib.util.find_spec("torch") is None:
         sys.exit("This benchmark compares with PyTorch, which is not installed: pip install torch")

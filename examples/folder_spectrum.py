@@ -9,10 +9,10 @@ and writes `OUT/spectra.png`. Start it again to go on after an interruption.
 import sys
 from pathlib import Path
 
-from minirmae.analysis import analyse, rank_table
-from minirmae.autoencoders import ModelConfig
-from minirmae.plots import save_figure, spectrum_figure
-from minirmae.training import Progress, TrainingConfig, train
+from minirmae.models.autoencoder import ModelConfig
+from minirmae.report.analysis import analyse, rank_table
+from minirmae.report.plots import save_figure, spectrum_figure
+from minirmae.runs import Progress, TrainingConfig, train
 
 
 def main(folder, out, steps=500):

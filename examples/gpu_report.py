@@ -24,17 +24,17 @@ from statistics import median
 import numpy as np
 
 import minirmae
-from minirmae import backend
-from minirmae.analysis import analyse
-from minirmae.autoencoders import PRESETS, ModelConfig, build
-from minirmae.cuda.device import CudaDevice
-from minirmae.cuda.roofline import step_launches, table
-from minirmae.cuda.sources import PRECISIONS
-from minirmae.cuda.step import CapturedTraining
+from minirmae import arrays
+from minirmae.engines.cuda.device import CudaDevice
+from minirmae.engines.cuda.roofline import step_launches, table
+from minirmae.engines.cuda.sources import PRECISIONS
+from minirmae.engines.cuda.step import CapturedTraining
 from minirmae.files import write_text
+from minirmae.models.autoencoder import PRESETS, ModelConfig, build
 from minirmae.optimizers import Adam
-from minirmae.plots import save_figure, spectrum_figure
-from minirmae.training import TrainingConfig, train_together
+from minirmae.report.analysis import analyse
+from minirmae.report.plots import save_figure, spectrum_figure
+from minirmae.runs import TrainingConfig, train_together
 
 ROOT = Path(__file__).parent.parent
 REPEATS = 50
@@ -43,8 +43,8 @@ REPEATS = 50
 def why_no_card():
     """The reason, or None if there is a card."""
     try:
-        backend.require_device("cuda")
-    except backend.DeviceError as error:
+        arrays.require_device("cuda")
+    except arrays.DeviceError as error:
         return str(error)
     return None
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from minirmae import sampling
-from minirmae.analysis import analyse
-from minirmae.autoencoders import ModelConfig
+from minirmae.measures import sampling
+from minirmae.models.autoencoder import ModelConfig
 from minirmae.objectives import recipe
 from minirmae.objectives.registry import NAMES
-from minirmae.plots import require_matplotlib, save_figure
-from minirmae.training import Progress, TrainingConfig, train
+from minirmae.report.analysis import analyse
+from minirmae.report.plots import require_matplotlib, save_figure
+from minirmae.runs import Progress, TrainingConfig, train
 
 SHOWN = 8
 

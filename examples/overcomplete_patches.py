@@ -19,7 +19,7 @@ from minirmae.data import ImageFolder
 from minirmae.objectives.overcomplete import limited_capacity, linear_machine
 from minirmae.objectives.robust_coding import expected_error, optimal_error, signal_to_noise
 from minirmae.optimizers import Adam
-from minirmae.plots import image_grid, save_figure
+from minirmae.report.plots import image_grid, save_figure
 from minirmae.schedules import cosine
 
 SIDE, UNITS, BITS, SPARSITY = 8, 128, 1.0, 2.0

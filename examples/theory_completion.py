@@ -9,10 +9,10 @@ smallest nuclear norm; errors are on the entries that nobody has seen.
 
 import numpy as np
 
-from minirmae.rank import effective_rank, product_spectrum
-from minirmae.theory.completion import random_completion
-from minirmae.theory.matrix_completion import train_completion
-from minirmae.theory.nuclear_norm import minimum_nuclear_norm
+from minirmae.measures.rank import effective_rank, product_spectrum
+from minirmae.theory.lab.completion import random_completion
+from minirmae.theory.lab.nuclear_norm import minimum_nuclear_norm
+from minirmae.theory.t07_matrix_completion import train_completion
 
 
 def report(name, W, problem):

@@ -10,11 +10,11 @@ at one after the other, the longer the smaller the start.
 import numpy as np
 
 from minirmae.optimizers import SGD
-from minirmae.theory.initial import orthonormal_columns
-from minirmae.theory.modes import Modes
-from minirmae.theory.networks import product
-from minirmae.theory.reduced_rank import plateaus
-from minirmae.theory.simulation import train_modes
+from minirmae.theory.lab.initial import orthonormal_columns
+from minirmae.theory.lab.modes import Modes
+from minirmae.theory.lab.networks import product
+from minirmae.theory.lab.reduced_rank import plateaus
+from minirmae.theory.lab.simulation import train_modes
 
 
 def nearest_rank(W, targets):

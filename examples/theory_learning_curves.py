@@ -9,9 +9,9 @@ checks the two-layer column against a network trained by the library's own SGD.
 import numpy as np
 
 from minirmae.optimizers import SGD
-from minirmae.theory.deep_modes import deep_half_time, deep_modes
-from minirmae.theory.modes import Modes
-from minirmae.theory.simulation import train_modes
+from minirmae.theory.lab.modes import Modes
+from minirmae.theory.lab.simulation import train_modes
+from minirmae.theory.t02_deep_modes import deep_half_time, deep_modes
 
 SIGMA, START = np.array([4.0, 2.0, 1.0]), 1e-3
 

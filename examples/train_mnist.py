@@ -9,11 +9,11 @@ import sys
 
 import numpy as np
 
-from minirmae.autoencoders import ModelConfig, build
 from minirmae.data import batches, idx_directory
+from minirmae.measures.rank import summarize
+from minirmae.models.autoencoder import ModelConfig, build
 from minirmae.ops import mean_squared_error
 from minirmae.optimizers import Adam
-from minirmae.rank import summarize
 
 
 def main(directory, steps=300):

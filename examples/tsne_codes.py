@@ -11,11 +11,11 @@ import sys
 
 import numpy as np
 
-from minirmae.analysis import analyse
 from minirmae.comparison.figures import map_figure
-from minirmae.evaluation import trustworthiness, tsne
-from minirmae.plots import save_figure
-from minirmae.training import open_run
+from minirmae.measures import trustworthiness, tsne
+from minirmae.report.analysis import analyse
+from minirmae.report.plots import save_figure
+from minirmae.runs import open_run
 
 
 def report(step, divergence):

@@ -1,3 +1,3 @@
 """minirmae: autoencoders that minimise their own rank, with every gradient written by hand."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 
 Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
 

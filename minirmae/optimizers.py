@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minirmae.backend import Array, array_module, asarray
-from minirmae.pages import shared_copy
-from minirmae.parallel import blocks
+from minirmae.arrays import Array, array_module, asarray
+from minirmae.engines.cpu.pages import shared_copy
+from minirmae.engines.cpu.parallel import blocks
 from minirmae.schedules import Schedule
 from minirmae.validation import require_cotangent
 
@@ -92,7 +92,7 @@ class Optimizer:
         if set(state) not in (expected, {"steps", *self.state_names}):
             raise ValueError(
                 f"{type(self).__name__}: the state must hold {', '.join(sorted(expected))}; "
-                f"came {', '.join(sorted(state))}; was it saved by another optimiser?"
+                f"got {', '.join(sorted(state))}; was it saved by another optimiser?"
             )
         self.steps = int(state["steps"])
         self.moments = {name: state[name].copy() for name in self.state_names if name in state}
@@ -200,4 +200,4 @@ class AdamW(Adam):
 
 def _require_range(where: str, name: str, value: float, low: float, high: float) -> None:
     if not low <= value < high:
-        raise ValueError(f"{where}: {name} must be in [{low}, {high}), came {value!r}")
+        raise ValueError(f"{where}: {name} must be in [{low}, {high}), got {value!r}")

@@ -44,7 +44,7 @@ def cosine(rate: float, *, steps: int, warmup: int = 0, final: float = 0.0) -> S
     """
     require_positive_int("cosine", steps=steps)
     if not 0 <= warmup < steps:
-        raise ValueError(f"cosine: warmup must be at least 0 and less than the {steps} steps, came {warmup!r}")
+        raise ValueError(f"cosine: warmup must be at least 0 and less than the {steps} steps, got {warmup!r}")
 
     def schedule(step: int) -> float:
         if step < warmup:

@@ -1,6 +1,6 @@
 """Checks that turn bad input into an error a reader can act on.
 
-Every message names the place, what was expected and what came. The checks
+Every message names the place, what was expected and what was got. The checks
 cost a few comparisons, so ops call them on every forward and every backward.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, array_module, require_one_device
+from minirmae.arrays import Array, array_module, require_one_device
 
 
 def require_float(where: str, **arrays: Array) -> None:
@@ -33,12 +33,10 @@ def require_float(where: str, **arrays: Array) -> None:
     first_name, first = next(iter(arrays.items()))
     for name, array in arrays.items():
         if not hasattr(array, "dtype"):
-            raise TypeError(
-                f"{where}: {name} must be an array, came {type(array).__name__}; wrap it with numpy.asarray"
-            )
+            raise TypeError(f"{where}: {name} must be an array, got {type(array).__name__}; wrap it with numpy.asarray")
         if array.dtype.kind not in "fc":
             raise TypeError(
-                f"{where}: {name} must hold floats, came {array.dtype}; "
+                f"{where}: {name} must hold floats, got {array.dtype}; "
                 "convert it first (images: x.astype(numpy.float32) / 255)"
             )
         if array.dtype != first.dtype:
@@ -53,13 +51,13 @@ def require_float(where: str, **arrays: Array) -> None:
 def require_ndim(where: str, name: str, array: Array, ndim: int, layout: str) -> None:
     """Raise ValueError unless `array` has `ndim` axes, described to the reader by `layout`."""
     if array.ndim != ndim:
-        raise ValueError(f"{where}: {name} must have {ndim} axes {layout}, came shape {array.shape}")
+        raise ValueError(f"{where}: {name} must have {ndim} axes {layout}, got shape {array.shape}")
 
 
 def require_shape(where: str, name: str, array: Array, shape: tuple[int, ...]) -> None:
     """Raise ValueError unless `array` has exactly `shape`."""
     if array.shape != shape:
-        raise ValueError(f"{where}: {name} must have shape {shape}, came {array.shape}")
+        raise ValueError(f"{where}: {name} must have shape {shape}, got {array.shape}")
 
 
 def require_cotangent(where: str, dy: Array, y: Array) -> None:
@@ -82,13 +80,13 @@ def cotangent_check(where: str, y: Array) -> Callable[[Array], None]:
 def require_choice(where: str, name: str, value: Any, choices: Any) -> None:
     """Raise ValueError unless `value` is one of `choices`."""
     if value not in choices:
-        raise ValueError(f"{where}: {name} must be one of {', '.join(map(str, choices))}; came {value!r}")
+        raise ValueError(f"{where}: {name} must be one of {', '.join(map(str, choices))}; got {value!r}")
 
 
 def require_int(where: str, name: str, value: Any, minimum: int) -> None:
     """Raise ValueError unless `value` is an integer of at least `minimum`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ValueError(f"{where}: {name} must be an integer of at least {minimum}, came {value!r}")
+        raise ValueError(f"{where}: {name} must be an integer of at least {minimum}, got {value!r}")
 
 
 def require_positive_int(where: str, **numbers: Any) -> None:

@@ -13,3 +13,6 @@ settings.load_profile("repeatable")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What tests share is imported by its own name and not collected.
+collect_ignore_glob = ["support/*"]

@@ -10,16 +10,16 @@ from device_suite import DeviceSuite
 from training_tiny import PLAIN
 
 from minirmae import ops
-from minirmae.autoencoders import PRESETS
-from minirmae.backend import DeviceError, array_module, asarray, asnumpy, device_of, using
+from minirmae.arrays import DeviceError, array_module, asarray, asnumpy, device_of, using
 from minirmae.commands import main
 from minirmae.gradcheck import check
 from minirmae.layers import Linear, Sequential
+from minirmae.models.autoencoder import PRESETS
 from minirmae.optimizers import Adam, Momentum
 from minirmae.theory import registry
-from minirmae.theory.device import resident, simulation_device, simulations_on
-from minirmae.theory.dynamics import train
-from minirmae.theory.networks import linear_network, regression
+from minirmae.theory.lab.device import resident, simulation_device, simulations_on
+from minirmae.theory.lab.dynamics import train
+from minirmae.theory.lab.networks import linear_network, regression
 
 DEVICE = "stand-in"
 CONSTANTS = ("dropout", "mean_squared_error", "binary_cross_entropy_with_logits", "softmax_cross_entropy")
@@ -64,7 +64,7 @@ def test_a_host_array_given_to_a_model_on_a_device_is_an_error_that_says_what_to
     with pytest.raises(DeviceError) as raised:
         model(x)
     assert "x is on cpu and W on stand-in:0" in str(raised.value)
-    assert "backend.asarray(x, 'stand-in:0')" in str(raised.value)
+    assert "arrays.asarray(x, 'stand-in:0')" in str(raised.value)
     assert "model.to('cpu')" in str(raised.value)
     assert raised.value.__notes__ == ["in layer 0 (Linear) of Sequential"]
 
@@ -111,7 +111,7 @@ def test_an_optimizer_on_another_device_is_an_error_until_it_is_moved():
 def test_layers_on_two_devices_make_no_model():
     rng = np.random.default_rng(0)
     parts = Linear(4, 3, rng=rng), Linear(3, 4, rng=rng).to(DEVICE)
-    with pytest.raises(DeviceError, match=r"must be on one device, came cpu, stand-in:0; move .* layer\.to\(device\)"):
+    with pytest.raises(DeviceError, match=r"must be on one device, got cpu, stand-in:0; move .* layer\.to\(device\)"):
         Sequential(*parts)
     assert Sequential(parts[0].to(DEVICE), parts[1]).device == "stand-in:0"
 
@@ -204,10 +204,10 @@ def test_commands_take_a_device(tmp_path, capsys):
 @pytest.mark.skipif(cuda_emulator.COMPILER is None, reason="no C++ compiler (g++ or clang++)")
 def test_bench_times_the_captured_step_too(monkeypatch, capsys):
     monkeypatch.setattr(
-        "minirmae.cuda.replicas.CudaDevice", lambda place, precision: cuda_emulator.EmulatedDevice(precision)
+        "minirmae.engines.cuda.replicas.CudaDevice", lambda place, precision: cuda_emulator.EmulatedDevice(precision)
     )
-    monkeypatch.setattr("minirmae.benchmark._ROUND", 1)
-    monkeypatch.setattr("minirmae.benchmark.product_rate", lambda *_, **__: 100.0)
+    monkeypatch.setattr("minirmae.report.benchmark._ROUND", 1)
+    monkeypatch.setattr("minirmae.report.benchmark.product_rate", lambda *_, **__: 100.0)
     monkeypatch.setitem(PRESETS, "plain", PLAIN)
     small = ["--preset", "plain", "--batch-size", "1", "--repeats", "1"]
     assert main(["bench", *small, "--device", DEVICE]) == 0

@@ -6,7 +6,7 @@ import device_stand_in as stand_in
 import numpy as np
 import pytest
 
-from minirmae.backend import asarray, asnumpy
+from minirmae.arrays import asarray, asnumpy
 
 DEVICE = "stand-in"
 

@@ -4,14 +4,14 @@ import device_parity as parity
 import device_parity_codes as codes
 import numpy as np
 import pytest
+from card import REASON
 from device_suite import DeviceSuite
-from test_cuda_gpu import REASON
 
-from minirmae.backend import DeviceError, asarray, asnumpy, device_of, using, wait_for
+from minirmae.arrays import DeviceError, asarray, asnumpy, device_of, using, wait_for
 from minirmae.commands import main
 from minirmae.optimizers import Adam
+from minirmae.runs import fit
 from minirmae.theory import registry
-from minirmae.training import fit
 
 DEVICE = "cuda"
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(REASON is not None, reason=str(REASON))]

@@ -70,17 +70,17 @@ def test_state_continues_bit_for_bit(make):
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match=r"learning_rate must be in \[0, inf\), came -1"):
+    with pytest.raises(ValueError, match=r"learning_rate must be in \[0, inf\), got -1"):
         SGD(-1)
     with pytest.raises(ValueError, match="learning_rate"):
         Adam(float("nan"))
-    with pytest.raises(ValueError, match=r"beta1 must be in \[0, 1\), came 1"):
+    with pytest.raises(ValueError, match=r"beta1 must be in \[0, 1\), got 1"):
         AdamW(beta1=1)
     with pytest.raises(ValueError, match=r"Momentum: momentum"):
         Momentum(0.1, 1.5)
     with pytest.raises(ValueError, match="saved by another optimiser"):
         Adam().load_state_dict({"steps": 3, "velocity": np.zeros(3)})
-    with pytest.raises(ValueError, match=r"must have shape \(3,\), came \(2,\)"):
+    with pytest.raises(ValueError, match=r"must have shape \(3,\), got \(2,\)"):
         SGD(0.1).step(np.zeros(3), np.zeros(2))
     adam = Adam()
     adam.step(np.zeros(2), np.zeros(2))

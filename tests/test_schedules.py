@@ -21,7 +21,7 @@ def test_cosine_rises_once_and_falls_to_the_final_rate():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match="every must be an integer of at least 1, came 0"):
+    with pytest.raises(ValueError, match="every must be an integer of at least 1, got 0"):
         step_decay(1.0, every=0, factor=0.5)
-    with pytest.raises(ValueError, match="warmup must be at least 0 and less than the 5 steps, came 5"):
+    with pytest.raises(ValueError, match="warmup must be at least 0 and less than the 5 steps, got 5"):
         cosine(1.0, steps=5, warmup=5)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from minirmae.autoencoders import PRESETS, ModelConfig
 from minirmae.commands.device import add_device
 from minirmae.commands.outcome import Outcome
 from minirmae.commands.status import StatusLine
+from minirmae.models.autoencoder import PRESETS, ModelConfig
 
 HELP = "time a training step, part by part, against this machine's matrix product"
 EXAMPLE = "minirmae bench --preset mnist --batch-size 32 128 --workers 1 2"
@@ -28,11 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Time every setting, and tabulate."""
-    from minirmae.backend import require_device
-    from minirmae.benchmark import measure, measure_captured, peak_memory
+    from minirmae.arrays import require_device
     from minirmae.commands.info import machine
-    from minirmae.parallel import default_workers
-    from minirmae.report import Table
+    from minirmae.engines.cpu.parallel import default_workers
+    from minirmae.report.benchmark import measure, measure_captured, peak_memory
+    from minirmae.report.page import Table
     from minirmae.validation import require_positive_int
 
     require_positive_int("bench", repeats=args.repeats, **{f"batch-size {b}": b for b in args.batch_size})

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minirmae.autoencoders import PRESETS
 from minirmae.commands.outcome import Outcome
+from minirmae.models.autoencoder import PRESETS
 
 HELP = "train several methods with equal budgets and compare them on one page"
 EXAMPLE = (
@@ -110,7 +110,7 @@ def _settings(texts: Sequence[str]) -> dict[str, dict[str, float | str]]:
         path, equals, value = text.partition("=")
         method, dot, name = path.partition(".")
         if not (method and dot and name and equals and value):
-            raise ValueError(f"compare: --set takes METHOD.NAME=VALUE, came {text!r}")
+            raise ValueError(f"compare: --set takes METHOD.NAME=VALUE, got {text!r}")
         try:
             settings.setdefault(method, {})[name] = float(value)
         except ValueError:

@@ -54,7 +54,7 @@ def _check(args: argparse.Namespace) -> Outcome:
 
 def _show(args: argparse.Namespace) -> Outcome:
     from minirmae.data import open_dataset
-    from minirmae.plots import image_grid, save_figure
+    from minirmae.report.plots import image_grid, save_figure
 
     rows, columns = 6, 10
     dataset = open_dataset(args.source, args.split, seed=args.seed)

@@ -24,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Run the demo and summarise it."""
-    from minirmae.analysis import rank_table
-    from minirmae.demo import FULL, QUICK, demo
-    from minirmae.training import Progress
+    from minirmae.report.analysis import rank_table
+    from minirmae.report.demo import FULL, QUICK, demo
+    from minirmae.runs import Progress
 
     if args.linear_layers < 1:
-        raise ValueError(f"demo: --linear-layers must be at least 1, came {args.linear_layers}; 0 is the other model")
+        raise ValueError(f"demo: --linear-layers must be at least 1, got {args.linear_layers}; 0 is the other model")
     out = args.out or Path("runs") / ("demo-quick" if args.quick else "demo")
     result = demo(
         out,

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> Outcome:
     """Run the suite; exit status 1 if a case did not pass."""
     from minirmae.gradcheck import RUNGS
     from minirmae.gradcheck.suite import selected
-    from minirmae.report import Table
+    from minirmae.report.page import Table
 
     cases = selected(args.select, not args.no_presets)
     reports = []

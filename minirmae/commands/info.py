@@ -8,9 +8,10 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from minirmae import __version__, blas, parallel
-from minirmae.backend import DeviceError, require_device
+from minirmae import __version__
+from minirmae.arrays import DeviceError, require_device
 from minirmae.commands.outcome import Outcome
+from minirmae.engines.cpu import blas, parallel
 
 HELP = "show versions, BLAS with its threads, and whether there is a card to compute on"
 EXAMPLE = "minirmae info --json"

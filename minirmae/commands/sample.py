@@ -35,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Draw the pictures and say where they are."""
-    from minirmae.analysis import analyse
-    from minirmae.gallery import picture
-    from minirmae.plots import save_figure
-    from minirmae.training import open_run
+    from minirmae.report.analysis import analyse
+    from minirmae.report.gallery import picture
+    from minirmae.report.plots import save_figure
+    from minirmae.runs import open_run
 
     opened = open_run(args.run)
     analysis = analyse(opened, images=args.images, device=args.device)

@@ -10,7 +10,7 @@ from minirmae.commands.device import add_device
 from minirmae.commands.outcome import Outcome
 
 if TYPE_CHECKING:
-    from minirmae.analysis import Analysis
+    from minirmae.report.analysis import Analysis
 
 HELP = "compare the spectra of the codes of trained runs, as a table and a figure"
 EXAMPLE = "minirmae spectrum runs/shapes-0 runs/shapes-4 --out spectra.png"
@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Analyse the runs, draw their spectra, tabulate their ranks."""
-    from minirmae.analysis import analyse, rank_table, unique_labels
-    from minirmae.plots import save_figure, spectrum_figure
-    from minirmae.training import open_run
+    from minirmae.report.analysis import analyse, rank_table, unique_labels
+    from minirmae.report.plots import save_figure, spectrum_figure
+    from minirmae.runs import open_run
 
     runs = [open_run(directory) for directory in args.runs]
     analyses = [analyse(run, images=args.images, device=args.device) for run in runs]

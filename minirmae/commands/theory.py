@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Check, tabulate and draw; exit status 1 if a comparison failed."""
     from minirmae.theory import registry
-    from minirmae.theory.device import simulations_on
-    from minirmae.theory.table import table
+    from minirmae.theory.lab.device import simulations_on
+    from minirmae.theory.lab.table import table
 
     if args.list:
         names = {name: entry.title for name, entry in registry.ENTRIES.items()}
@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _draw(args: argparse.Namespace, names: list[str], status: StatusLine) -> list[str]:
-    from minirmae.theory import figures, registry
+    from minirmae.theory import registry
+    from minirmae.theory.lab import figures
 
     args.out.mkdir(parents=True, exist_ok=True)
     written = []
@@ -76,10 +77,10 @@ def _draw(args: argparse.Namespace, names: list[str], status: StatusLine) -> lis
 
 def _staircase(args: argparse.Namespace) -> Outcome:
     """The linear autoencoder's ranks over time beside those of trained runs."""
-    from minirmae.analysis import label
-    from minirmae.theory import figures
-    from minirmae.theory.staircase import staircase_figure
-    from minirmae.training import open_run
+    from minirmae.report.analysis import label
+    from minirmae.runs import open_run
+    from minirmae.theory.lab import figures
+    from minirmae.theory.lab.staircase import staircase_figure
 
     histories = {}
     for directory in args.staircase:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from minirmae.autoencoders import PRESETS, VARIANTS, ModelConfig
 from minirmae.commands.device import add_device
 from minirmae.commands.outcome import Outcome
+from minirmae.engines.cpu.parallel import default_workers
+from minirmae.models.autoencoder import PRESETS, VARIANTS, ModelConfig
 from minirmae.objectives.registry import NAMES, recipe
-from minirmae.parallel import default_workers
-from minirmae.training.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
-from minirmae.training.run import Run
+from minirmae.runs.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
+from minirmae.runs.run import Run
 from minirmae.validation import require_positive_int
 
 HELP = "train an autoencoder or a classifier, or go on with a run"
@@ -94,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Train, and say where the runs are and how they ended."""
-    from minirmae.training import Progress, train_together
+    from minirmae.runs import Progress, train_together
 
     if args.precision is not None and args.device == "cpu":
         raise ValueError(f"train: --precision {args.precision} is for a card; leave it out, or add --device cuda")
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def _end(finished: Run) -> Outcome:
     """How one run ended."""
-    from minirmae.analysis import label
+    from minirmae.report.analysis import label
 
     last = finished.history("evaluation")[-1]
     result = {"run": str(finished.directory), "model": label(finished), "evaluation": last}
@@ -169,7 +169,7 @@ def _configuration(args: argparse.Namespace, linear_layers: int | None) -> Train
 
 def _extended(args: argparse.Namespace, directory: Path) -> TrainingConfig | None:
     """The configuration of the run to resume, its length changed if that was asked for; None if not."""
-    from minirmae.training import open_run
+    from minirmae.runs import open_run
 
     names = ("preset", "latent", "linear_layers", "replicas", "variant", "settings", "crop")
     given = [
@@ -191,7 +191,7 @@ def _settings(texts: Sequence[str]) -> dict[str, float | str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
-            raise ValueError(f"train: --set takes NAME=VALUE, came {text!r}")
+            raise ValueError(f"train: --set takes NAME=VALUE, got {text!r}")
         try:
             settings[name] = float(value)
         except ValueError:
@@ -203,5 +203,5 @@ def _crop(text: str) -> int | None:
     if text == "none":
         return None
     if not text.isdigit():
-        raise ValueError(f'train: --crop must be a number of pixels or "none", came {text!r}')
+        raise ValueError(f'train: --crop must be a number of pixels or "none", got {text!r}')
     return int(text)

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minirmae import plots
 from minirmae.comparison.features import classes
 from minirmae.comparison.page import write_page
 from minirmae.comparison.places import Places
 from minirmae.comparison.plan import Plan
 from minirmae.comparison.workers import Board, Piece, run_all
-from minirmae.training import RunError, TrainingConfig, make_model, open_run, total_steps
-from minirmae.training.lock import locked
-from minirmae.training.run import is_run
+from minirmae.report import plots
+from minirmae.runs import RunError, TrainingConfig, make_model, open_run, total_steps
+from minirmae.runs.lock import locked
+from minirmae.runs.run import is_run
 from minirmae.validation import require_positive_int
 
 _FEATURES = "features"
@@ -43,7 +43,7 @@ def compare(plan: Plan, out: str | os.PathLike[str], *, jobs: int = 1, board: Bo
     Raises:
         ValueError, TypeError or ImportError: something that cannot work; nothing has been trained.
         WorkError: a piece failed; everything finished is kept.
-        TrainingInterrupted: SIGINT or SIGTERM came; likewise.
+        TrainingInterrupted: SIGINT or SIGTERM arrived; likewise.
     """
     require_positive_int("compare", jobs=jobs)
     plots.require_matplotlib()

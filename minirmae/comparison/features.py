@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.comparison.places import Places
 from minirmae.comparison.plan import Plan
 from minirmae.data import Dataset, ordered_batches
 from minirmae.files import atomic_write
-from minirmae.training import Progress, open_run, train
+from minirmae.runs import Progress, open_run, train
 
 COMPONENTS = 64
 """Principal components that stand in for features."""

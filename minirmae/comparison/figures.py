@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minirmae import plots
-from minirmae.backend import Array
+from minirmae.arrays import Array
+from minirmae.report import plots
 
 KINDS = {
     "reconstruction": "Images not trained on, and what becomes of them",

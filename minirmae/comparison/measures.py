@@ -9,22 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from minirmae import sampling
-from minirmae.analysis import label
-from minirmae.autoencoders import Autoencoder
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.comparison.features import Features, classes, features_of
 from minirmae.comparison.plan import Plan
 from minirmae.data import Dataset, ordered_batches
-from minirmae.evaluation import accuracy_curve, frechet_distance, head_predictions, probe_predictions
-from minirmae.evaluation.reconstruction import reconstruction_error
-from minirmae.evaluation.smoothness import interpolation_roughness
-from minirmae.evaluation.trustworthiness import trustworthiness
-from minirmae.evaluation.tsne import tsne
 from minirmae.layers import LinearStack
-from minirmae.mixture import fit_mixture
-from minirmae.rank import summarize
-from minirmae.training import Run
+from minirmae.measures import accuracy_curve, frechet_distance, head_predictions, probe_predictions, sampling
+from minirmae.measures.mixture import fit_mixture
+from minirmae.measures.rank import summarize
+from minirmae.measures.reconstruction import reconstruction_error
+from minirmae.measures.smoothness import interpolation_roughness
+from minirmae.measures.trustworthiness import trustworthiness
+from minirmae.measures.tsne import tsne
+from minirmae.models.autoencoder import Autoencoder
+from minirmae.report.analysis import label
+from minirmae.runs import Run
 
 THRESHOLD = 1e-3
 """The rank counts the eigenvalues above this fraction of the largest."""

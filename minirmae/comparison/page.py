@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from minirmae import __version__, plots
-from minirmae.backend import Array
+from minirmae import __version__
+from minirmae.arrays import Array
 from minirmae.comparison import columns
 from minirmae.comparison.columns import Column, Record
 from minirmae.comparison.figures import KINDS, map_figure, picture_grid
 from minirmae.comparison.places import Places
 from minirmae.comparison.plan import Plan
 from minirmae.files import write_text
-from minirmae.report import Table
+from minirmae.report import plots
+from minirmae.report.page import Table
 
 _HOW = {
     "Training": "Mean squared error of reconstructed test images, times 1000; eigenvalues of the covariance of their "

@@ -17,7 +17,7 @@ from typing import Any
 
 from minirmae.comparison.plan import Plan
 from minirmae.files import write_text
-from minirmae.training import RunError
+from minirmae.runs import RunError
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-from minirmae.autoencoders import ModelConfig
 from minirmae.data import Dataset
+from minirmae.models.autoencoder import ModelConfig
 from minirmae.objectives.registry import NAMES, recipe
-from minirmae.training import TrainingConfig, evaluation_data, training_data
+from minirmae.runs import TrainingConfig, evaluation_data, training_data
 from minirmae.validation import require_choice, require_int, require_positive_int
 
 METHODS = ("ae", "irmae", *(name for name in NAMES if name not in ("plain", "classify")))
@@ -80,7 +80,7 @@ class Plan:
         for method in self.settings:
             require_choice(_WHERE, "method with a setting", method, self.methods)
         if not self.methods or len(set(self.methods)) < len(self.methods):
-            raise ValueError(f"{_WHERE}: methods must be named, each once; came {', '.join(self.methods) or 'none'}")
+            raise ValueError(f"{_WHERE}: methods must be named, each once; got {', '.join(self.methods) or 'none'}")
         for name in ("evaluation_images", "code_images", "samples", "map_images"):
             require_int(_WHERE, name, getattr(self, name), LEAST_IMAGES)
         require_positive_int(

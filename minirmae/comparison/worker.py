@@ -21,7 +21,7 @@ from minirmae.comparison.measures import measure
 from minirmae.comparison.places import Places
 from minirmae.comparison.plan import Plan
 from minirmae.files import atomic_write, write_text
-from minirmae.training import NonFiniteLoss, Progress, Step, TrainingInterrupted, open_run, train
+from minirmae.runs import NonFiniteLoss, Progress, Step, TrainingInterrupted, open_run, train
 
 DIVERGED = 3
 """Exit status of a training that diverged."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from minirmae.comparison.worker import DIVERGED
-from minirmae.training.interrupt import TrainingInterrupted, deferred_signals
+from minirmae.runs.interrupt import TrainingInterrupted, deferred_signals
 
 _PACKAGES = Path(__file__).parents[2]
 _ONE_THREAD = dict.fromkeys(
@@ -70,7 +70,7 @@ def run_all(pieces: Sequence[Piece], out: Path, jobs: int, board: Board) -> dict
 
     Raises:
         WorkError: a piece failed; the others that ran have been stopped and have saved.
-        TrainingInterrupted: SIGINT or SIGTERM came; likewise.
+        TrainingInterrupted: SIGINT or SIGTERM arrived; likewise.
     """
     waiting = list(pieces)
     running: list[_Running] = []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.data.dataset import ArrayDataset, DataError, Dataset, Subset
 from minirmae.data.idx import MAX_BYTES
 from minirmae.data.splits import EVALUATION_FRACTION, SPLITS, split_indices

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.data.streams import require_natural, stream
 from minirmae.validation import require_positive_int
 

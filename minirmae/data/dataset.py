@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -71,13 +71,13 @@ class ArrayDataset:
         if stored.ndim != 4 or stored.size == 0:
             raise ValueError(
                 f"{name}: images must have shape (N, H, W, C) or, if grey, (N, H, W), with no empty axis; "
-                f"came {np.shape(images)}"
+                f"got {np.shape(images)}"
             )
         if stored.dtype.kind == "f":
             require_unit_interval(name, stored)
         elif stored.dtype != np.uint8:
             raise TypeError(
-                f"{name}: images must be uint8 (0 to 255) or floats in [0, 1], came {stored.dtype}; "
+                f"{name}: images must be uint8 (0 to 255) or floats in [0, 1], got {stored.dtype}; "
                 "convert bytes with images.astype(numpy.uint8), other ranges with "
                 "(images / images.max()).astype(numpy.float32)"
             )
@@ -134,9 +134,9 @@ def checked_indices(where: str, indices: ArrayLike, count: int) -> Array:
     if array.size == 0:
         array = array.astype(np.intp)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise TypeError(f"{where}: indices must be a list of integers, came {array.dtype} of shape {array.shape}")
+        raise TypeError(f"{where}: indices must be a list of integers, got {array.dtype} of shape {array.shape}")
     if array.size and (array.min() < 0 or array.max() >= count):
-        raise IndexError(f"{where}: indices must lie in 0..{count - 1}, came {array.min()}..{array.max()}")
+        raise IndexError(f"{where}: indices must lie in 0..{count - 1}, got {array.min()}..{array.max()}")
     return array
 
 
@@ -160,7 +160,7 @@ def require_unit_interval(where: str, images: Array) -> None:
         )
     if low < 0 or high > 1:
         raise ValueError(
-            f"{where}: float images must lie in [0, 1], came values from {low:g} to {high:g}; "
+            f"{where}: float images must lie in [0, 1], got values from {low:g} to {high:g}; "
             "rescale them first (bytes: images / 255)"
         )
 
@@ -169,7 +169,7 @@ def _checked_labels(where: str, labels: ArrayLike, count: int) -> Array:
     """Return `labels` as an array of `count` integers."""
     array = np.asarray(labels)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{where}: labels must be integers, came {array.dtype}")
+        raise TypeError(f"{where}: labels must be integers, got {array.dtype}")
     if array.shape != (count,):
-        raise ValueError(f"{where}: labels must hold one integer for each of {count} images, came shape {array.shape}")
+        raise ValueError(f"{where}: labels must hold one integer for each of {count} images, got shape {array.shape}")
     return array

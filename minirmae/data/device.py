@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minirmae.backend import Array, array_module, asarray, device_of, require_device
+from minirmae.arrays import Array, array_module, asarray, device_of, require_device
 from minirmae.data.batches import ordered_batches
 from minirmae.data.dataset import ArrayDataset, Dataset, Subset, checked_indices
 

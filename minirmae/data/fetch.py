@@ -60,7 +60,7 @@ def fetch(
         raise ValueError("fetch: mirrors is empty; name at least one, or leave it out for the published ones")
     for address in addresses:
         if not address.startswith(("http://", "https://")):
-            raise ValueError(f"fetch: a mirror must start with http:// or https://, came {address!r}")
+            raise ValueError(f"fetch: a mirror must start with http:// or https://, got {address!r}")
     target = Path(directory)
     for file in published.files:
         if is_published(file, target / file.name):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.data.dataset import DataError, checked_indices
 from minirmae.data.splits import EVALUATION_FRACTION, split_indices
 from minirmae.validation import require_choice, require_positive_int

@@ -23,7 +23,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.data.dataset import DataError
 from minirmae.files import atomic_write
 
@@ -124,9 +124,9 @@ def write_idx(path: str | os.PathLike[str], array: Array) -> None:
     code = codes.get(array.dtype.newbyteorder("="))
     if code is None:
         names = ", ".join(dtype.name for dtype in ELEMENT_TYPES.values())
-        raise TypeError(f"write_idx: the array must be one of {names}, came {array.dtype}; convert it with .astype")
+        raise TypeError(f"write_idx: the array must be one of {names}, got {array.dtype}; convert it with .astype")
     if not 1 <= array.ndim <= _MAX_DIMENSIONS or max(array.shape) >= 1 << 32:
-        raise ValueError(f"write_idx: the array must have 1 to {_MAX_DIMENSIONS} axes, came shape {array.shape}")
+        raise ValueError(f"write_idx: the array must have 1 to {_MAX_DIMENSIONS} axes, got shape {array.shape}")
     header = struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
     content = header + array.astype(ELEMENT_TYPES[code], copy=False).tobytes()
     if Path(path).suffix == ".gz":

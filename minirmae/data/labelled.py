@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.data.dataset import DataError, Dataset
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Labelled:
             )
         if labels.min() < 0 or labels.max() >= classes:
             raise DataError(
-                f"{dataset.name}: labels must lie in 0..{classes - 1}, came {labels.min()} to {labels.max()}; "
+                f"{dataset.name}: labels must lie in 0..{classes - 1}, got {labels.min()} to {labels.max()}; "
                 "a classifier of more classes is trained with --set classes=NUMBER"
             )
         self.dataset = dataset

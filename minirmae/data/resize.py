@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.data.dataset import VALUES_PER_CHUNK
 from minirmae.validation import require_ndim, require_positive_int
 
@@ -46,7 +46,7 @@ def resize(images: Array, height: int, width: int) -> Array:
     Raises TypeError unless `images` is uint8 or floating, ValueError unless it has 4 axes.
     """
     if images.dtype != np.uint8 and images.dtype.kind != "f":
-        raise TypeError(f"resize: images must be uint8 or floating, came {images.dtype}")
+        raise TypeError(f"resize: images must be uint8 or floating, got {images.dtype}")
     require_ndim("resize", "images", images, 4, "(N, H, W, C)")
     require_positive_int("resize", height=height, width=width)
     count, source_height, source_width, channels = images.shape

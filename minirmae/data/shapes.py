@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.data.dataset import ArrayDataset
 from minirmae.data.splits import SPLITS
 from minirmae.data.streams import stream
@@ -72,7 +72,7 @@ def draw_factors(count: int, *, seed: int, split: str = "train", size: int = 32)
     require_positive_int("shapes", count=count, size=size)
     require_choice("shapes", "split", split, SPLITS)
     if size < 16:
-        raise ValueError(f"shapes: size must be at least 16 pixels, came {size}")
+        raise ValueError(f"shapes: size must be at least 16 pixels, got {size}")
     uniform = stream(f"{split} shapes", seed=seed).random((count, 7))
     near, far = size // 4, 3 * size // 4
     small, large = 3 * size // 32, size // 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.data.dataset import DataError
 from minirmae.data.streams import stream
 from minirmae.validation import require_choice
@@ -32,7 +32,7 @@ def split_indices(where: str, count: int, split: str, evaluation_fraction: float
     """
     require_choice(where, "split", split, SPLITS)
     if not 0 < evaluation_fraction < 1:
-        raise ValueError(f"{where}: evaluation_fraction must lie between 0 and 1, came {evaluation_fraction!r}")
+        raise ValueError(f"{where}: evaluation_fraction must lie between 0 and 1, got {evaluation_fraction!r}")
     if count < 2:
         raise DataError(f"{where}: at least 2 images are needed to hold some back for evaluation, found {count}")
     held_back = min(max(1, round(count * evaluation_fraction)), count - 1)

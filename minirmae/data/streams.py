@@ -25,4 +25,4 @@ def stream(use: str, **numbers: int) -> np.random.Generator:
 def require_natural(where: str, name: str, value: int) -> None:
     """Raise ValueError unless `value` is an integer of at least 0."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        raise ValueError(f"{where}: {name} must be an integer of at least 0, came {value!r}")
+        raise ValueError(f"{where}: {name} must be an integer of at least 0, got {value!r}")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.gradcheck.report import Report, Row, guarded, measured
 from minirmae.gradcheck.subject import Subject, draw_like, inner, norm
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from minirmae import layers, ops
-from minirmae.autoencoders import PRESETS as AUTOENCODERS
-from minirmae.autoencoders import VARIANTS, ModelConfig, build
-from minirmae.backend import Array, asarray, device_of
+from minirmae.arrays import Array, asarray, device_of
 from minirmae.gradcheck.suite import Case, adjoint_case, model_case, op_case
+from minirmae.models.autoencoder import PRESETS as AUTOENCODERS
+from minirmae.models.autoencoder import VARIANTS, ModelConfig, build
 
 STRIDE, PADDING, EXTRA = (2, 3), (1, 2), (1, 0)
 IMAGE, KERNEL, OUTPUT = (2, 6, 8, 2), (3, 4, 2, 3), (2, 3, 3, 3)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, require_device
+from minirmae.arrays import Array, require_device
 from minirmae.gradcheck import adjoint, derivative, hygiene, precision, second_order
 from minirmae.gradcheck.report import Report, Row, guarded
 from minirmae.gradcheck.subject import Function, Subject, argument_names
@@ -130,7 +130,7 @@ def as_float64(where: str, name: str, array: Array) -> Array:
     if kind != "f":
         came = f"dtype {array.dtype}" if kind else type(array).__name__
         raise TypeError(
-            f"{where}: {name} must be a NumPy array of real floats, came {came}; "
+            f"{where}: {name} must be a NumPy array of real floats, got {came}; "
             "bind arguments that are not differentiated with a lambda"
         )
     return np.asarray(array, dtype=np.float64)

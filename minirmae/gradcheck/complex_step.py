@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.gradcheck.subject import Direction, Subject
 
 STEP = 1e-20

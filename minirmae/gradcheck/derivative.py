@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.gradcheck import complex_step, richardson
 from minirmae.gradcheck.report import Row, Verdict
 from minirmae.gradcheck.subject import Direction, Subject, draw_like, inner, norm

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.gradcheck.report import Row, measured
 from minirmae.gradcheck.subject import Subject, draw_like, norm
 

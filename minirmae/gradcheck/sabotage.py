@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.gradcheck import spoil
 from minirmae.gradcheck.spoil import Change
 from minirmae.gradcheck.subject import Function, argument_names, as_cotangent, as_tuple, relative_difference

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.gradcheck import complex_step, richardson
 from minirmae.gradcheck.derivative import Measurement, judge
 from minirmae.gradcheck.report import Row, Verdict

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.gradcheck.subject import Function, as_cotangent, as_tuple
 
 Backward = Callable[..., Any]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 
 Pair = tuple[int, int]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, asarray, asnumpy
+from minirmae.arrays import Array, asarray, asnumpy
 
 Function = Callable[..., tuple[Any, Callable[..., Any]]]
 Direction = Sequence[Array | None]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, asarray, asnumpy
+from minirmae.arrays import Array, asarray, asnumpy
 from minirmae.gradcheck.adjoint import dot_test
 from minirmae.gradcheck.check import check
 from minirmae.gradcheck.model import check_model, model_function

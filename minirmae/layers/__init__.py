@@ -6,11 +6,11 @@ call your op.
 
 from __future__ import annotations
 
-from minirmae.backward import Backward
-from minirmae.layer import Layer, Shape
 from minirmae.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from minirmae.layers.backward import Backward
 from minirmae.layers.convolution import Conv2d, ConvTranspose2d
 from minirmae.layers.dropout import Dropout
+from minirmae.layers.layer import Layer, Shape
 from minirmae.layers.linear import Linear, LinearStack
 from minirmae.layers.pooling import AvgPool2d, MaxPool2d
 from minirmae.layers.sequential import Sequential

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from minirmae import ops
-from minirmae.backend import Array
-from minirmae.backward import Backward
-from minirmae.layer import Layer
+from minirmae.arrays import Array
+from minirmae.layers.backward import Backward
+from minirmae.layers.layer import Layer
 
 
 class ReLU(Layer):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minirmae.backend import Array
-from minirmae.backward import Backward, SparingBackward
-from minirmae.parameters import Parameter
+from minirmae.arrays import Array
+from minirmae.layers.backward import Backward, SparingBackward
+from minirmae.layers.parameters import Parameter
 
 
 def apply(

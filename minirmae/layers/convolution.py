@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from minirmae import ops
-from minirmae.backend import Array
-from minirmae.backward import Backward
+from minirmae.arrays import Array
+from minirmae.engines.cpu.form import output_size
+from minirmae.engines.cpu.patches import Pair
 from minirmae.initializers import Initializer, uniform_fan_in
-from minirmae.layer import Layer, Shape
 from minirmae.layers.apply import apply
+from minirmae.layers.backward import Backward
+from minirmae.layers.layer import Layer, Shape
 from minirmae.ops.conv_transpose2d import transposed_output_size
 from minirmae.ops.convolution import pair
-from minirmae.ops.form import output_size
-from minirmae.ops.patches import Pair
 from minirmae.validation import require_positive_int
 
 

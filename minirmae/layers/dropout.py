@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from minirmae import ops
-from minirmae.backend import Array, array_module, asarray, device_of
-from minirmae.backward import Backward
-from minirmae.layer import Layer
+from minirmae.arrays import Array, array_module, asarray, device_of
+from minirmae.layers.backward import Backward
+from minirmae.layers.layer import Layer
 
 
 class Dropout(Layer):
@@ -16,7 +16,7 @@ class Dropout(Layer):
     def __init__(self, rate: float) -> None:
         super().__init__()
         if not 0 <= rate < 1:
-            raise ValueError(f"Dropout: rate must be in [0, 1), came {rate!r}")
+            raise ValueError(f"Dropout: rate must be in [0, 1), got {rate!r}")
         self.rate = rate
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from minirmae import ops
-from minirmae.backend import Array, array_module
-from minirmae.backward import Backward
+from minirmae.arrays import Array, array_module
 from minirmae.initializers import Initializer, uniform_fan_in
-from minirmae.layer import Layer, Shape
 from minirmae.layers.apply import apply
+from minirmae.layers.backward import Backward
+from minirmae.layers.layer import Layer, Shape
 from minirmae.validation import require_int, require_positive_int
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.backend import Array
-from minirmae.backward import Backward
-from minirmae.layer import Layer, Shape
+from minirmae.arrays import Array
+from minirmae.engines.cpu.patches import Pair
+from minirmae.layers.backward import Backward
+from minirmae.layers.layer import Layer, Shape
 from minirmae.ops.convolution import pair
-from minirmae.ops.patches import Pair
 from minirmae.ops.pooling import avg_pool2d, max_pool2d, pooled_size
 
 

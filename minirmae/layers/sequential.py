@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from minirmae import ops
-from minirmae.backend import Array
-from minirmae.backward import Backward, SparingBackward, sparingly
-from minirmae.layer import Layer, Shape
+from minirmae.arrays import Array
 from minirmae.layers.activations import ReLU
+from minirmae.layers.backward import Backward, SparingBackward, sparingly
 from minirmae.layers.convolution import Conv2d, ConvTranspose2d
+from minirmae.layers.layer import Layer, Shape
 from minirmae.layers.shapes import Flatten, Reshape
 
 

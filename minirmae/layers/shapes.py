@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from minirmae import ops
-from minirmae.backend import Array
-from minirmae.backward import Backward
-from minirmae.layer import Layer, Shape
+from minirmae.arrays import Array
+from minirmae.layers.backward import Backward
+from minirmae.layers.layer import Layer, Shape
 
 
 class Reshape(Layer):

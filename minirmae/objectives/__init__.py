@@ -1,7 +1,7 @@
 """What a model is trained for: one file an objective, and the recipes that name them.
 
 To write your own, return `loss, backward` from a function of `(model, x, rng)`
-and hand it to `minirmae.training.fit` or `train`.
+and hand it to `minirmae.runs.fit` or `train`.
 """
 
 from __future__ import annotations

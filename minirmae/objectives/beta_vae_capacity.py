@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder, ModelConfig, build
-from minirmae.backend import Array, array_module
+from minirmae.arrays import Array, array_module
 from minirmae.layers import Sigmoid
+from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.evidence import GaussianCode, terms
 from minirmae.objectives.objective import Objective, ObjectiveBackward, Update
 from minirmae.objectives.recipe import Recipe, Settings

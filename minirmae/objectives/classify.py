@@ -1,7 +1,7 @@
 """Classification: the one objective here whose model is no autoencoder.
 
 A LeNet-type classifier is trained on labelled images, so that there are
-features to compare sets of images by (`minirmae.evaluation`). The loss is the
+features to compare sets of images by (`minirmae.measures`). The loss is the
 mean cross-entropy of the softmax of its logits.
 """
 
@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import PRESETS, ModelConfig
-from minirmae.backend import Array
-from minirmae.backward import parameter_gradients
-from minirmae.classifier import Classifier, lenet
+from minirmae.arrays import Array
 from minirmae.data import LabelledBatch
-from minirmae.layer import Layer
+from minirmae.layers import Layer
+from minirmae.models.autoencoder import PRESETS, ModelConfig
+from minirmae.models.classifier import Classifier, lenet
 from minirmae.objectives.objective import ObjectiveBackward
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.ops import softmax_cross_entropy
@@ -31,7 +30,7 @@ def cross_entropy(
     loss, loss_backward = softmax_cross_entropy(logits, batch.labels)
 
     def backward() -> None:
-        parameter_gradients(model_backward, loss_backward())
+        model_backward(loss_backward())
 
     return loss, backward
 

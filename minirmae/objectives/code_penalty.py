@@ -14,9 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder
-from minirmae.backend import Array
-from minirmae.backward import parameter_gradients
+from minirmae.arrays import Array
+from minirmae.models.autoencoder import Autoencoder
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.objectives.setting import require_range
@@ -39,7 +38,7 @@ def reconstruction_with_penalty(penalty: Penalty, weight: float) -> Objective:
 
         def backward() -> None:
             dz = decoder_backward(error_backward()) + price_backward(weight)
-            parameter_gradients(encoder_backward, bottleneck_backward(dz))
+            encoder_backward(bottleneck_backward(dz))
 
         return error + weight * price, backward
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder
-from minirmae.backend import Array, array_module
-from minirmae.backward import parameter_gradients
+from minirmae.arrays import Array, array_module
+from minirmae.models.autoencoder import Autoencoder
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.objectives.setting import require_range
@@ -63,7 +62,7 @@ def denoising(noise: str, level: float) -> Objective:
         loss, loss_backward = mean_squared_error(x_hat, x)
 
         def backward() -> None:
-            parameter_gradients(model_backward, loss_backward())
+            model_backward(loss_backward())
 
         return loss, backward
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder, ModelConfig, build
 from minirmae.layers import Dropout
+from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.objective import Objective
 from minirmae.objectives.plain import reconstruction
 from minirmae.objectives.recipe import Recipe, Settings

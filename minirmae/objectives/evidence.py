@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder, ModelConfig, build
-from minirmae.backend import Array, array_module
-from minirmae.backward import parameter_gradients
+from minirmae.arrays import Array, array_module
 from minirmae.layers import Backward, Layer, Sigmoid
+from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.recipe import Settings
 from minirmae.ops import binary_cross_entropy_with_logits
 from minirmae.ops.losses import LossBackward
@@ -124,7 +123,7 @@ def terms(model: Autoencoder, x: Array, rng: np.random.Generator | None) -> tupl
 
     def backward(dreconstruction: float, ddivergence: float) -> None:
         dz = logits_backward(entropy_backward(pixels * dreconstruction))
-        parameter_gradients(encoder_backward, code_backward(dz) + divergence_backward(ddivergence))
+        encoder_backward(code_backward(dz) + divergence_backward(ddivergence))
 
     return pixels * entropy, divergence, backward
 
@@ -142,6 +141,6 @@ def _halves(where: str, h: Array) -> tuple[Array, Array]:
     """Means and log variances."""
     require_ndim(where, "h", h, 2, "(batch, means and log variances)")
     if h.shape[1] % 2:
-        raise ValueError(f"{where}: h must have an even number of columns, means and log variances, came {h.shape[1]}")
+        raise ValueError(f"{where}: h must have an even number of columns, means and log variances, got {h.shape[1]}")
     n = h.shape[1] // 2
     return h[:, :n], h[:, n:]

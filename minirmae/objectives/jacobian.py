@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, array_module, asarray, device_of
-from minirmae.layer import Layer
-from minirmae.tangent import chain
+from minirmae.arrays import Array, array_module, asarray, device_of
+from minirmae.layers import Layer
+from minirmae.tangents.layers import chain
 
 JacobianBackward = Callable[[Array, Any], Array]
 
@@ -40,7 +40,7 @@ def squared_jacobian(
     Returns:
         (y, norm), and `backward(dy, dnorm) -> dx`, which adds into the parameters' gradients.
 
-    Raises what `minirmae.tangent.tangent` raises; ValueError if the batch is empty.
+    Raises what `minirmae.tangents.layers.tangent` raises; ValueError if the batch is empty.
 
     With `t_k = J u_k` and the K directions weighted by w (1 for the exact sum, 1/K
     for probes), `norm = w / N sum_k |t_k|^2`, so `dt_k = 2 w / N t_k dnorm`; the

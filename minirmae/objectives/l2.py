@@ -7,7 +7,7 @@ Both means are over all entries, of the images and of the codes.
 
 from __future__ import annotations
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.objectives.code_penalty import baseline
 from minirmae.ops.losses import LossBackward
 from minirmae.validation import require_float

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder, ModelConfig, build
-from minirmae.backend import Array, array_module
+from minirmae.arrays import Array, array_module
+from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.plain import reconstruction
 from minirmae.objectives.recipe import Recipe, Settings
@@ -38,7 +38,7 @@ def nuclear_norm(W: Array) -> tuple[Array, LossBackward]:
     """
     require_ndim("nuclear_norm", "W", W, 2, "(rows, columns)")
     if W.dtype.kind != "f":
-        raise TypeError(f"nuclear_norm: W must hold real floats, came {W.dtype}")
+        raise TypeError(f"nuclear_norm: W must hold real floats, got {W.dtype}")
     xp = array_module(W)
     U, s, Vt = xp.linalg.svd(W, full_matrices=False)
     kept = s > s[0] * max(W.shape) * xp.finfo(s.dtype).eps
@@ -73,7 +73,7 @@ def lorae_model(config: ModelConfig, settings: Settings, rng: np.random.Generato
     if config.linear_layers != 1 or config.variant != "linear":
         raise ValueError(
             "objective lorae: needs exactly one linear layer that is trained, "
-            f"came linear_layers={config.linear_layers}, variant={config.variant}; "
+            f"got linear_layers={config.linear_layers}, variant={config.variant}; "
             "leave both out, or for several layers use the objective plain or irmae-wd"
         )
     return build(config, rng, dtype)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 
 Update = Callable[[], None]
 ObjectiveBackward = Callable[[], Update | None]

@@ -20,11 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import PRESETS, Autoencoder, ModelConfig
-from minirmae.backend import Array, array_module, asarray, device_of
-from minirmae.backward import Backward, parameter_gradients
-from minirmae.layer import Layer, Shape
-from minirmae.layers import Flatten, Linear, Reshape, Sequential
+from minirmae.arrays import Array, array_module, asarray, device_of
+from minirmae.layers import Backward, Flatten, Layer, Linear, Reshape, Sequential, Shape
+from minirmae.models.autoencoder import PRESETS, Autoencoder, ModelConfig
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.objectives.robust_coding import signal_to_noise
@@ -84,7 +82,7 @@ def limited_capacity(
     def backward() -> None:
         du = channel_backward(decoder_backward(loss_backward()))
         slope = 4 * capacity * log_power / power + 2 * sparsity / (1 + squares)
-        parameter_gradients(encoder_backward, du + u * slope / u.size)
+        encoder_backward(du + u * slope / u.size)
 
     return loss + penalty, backward
 
@@ -109,7 +107,7 @@ def _build(config: ModelConfig, settings: Settings, rng: np.random.Generator, dt
     if config.linear_layers:
         raise ValueError(
             f"objective overcomplete: its model has no linear layers, so linear_layers must be 0, "
-            f"came {config.linear_layers}"
+            f"got {config.linear_layers}"
         )
     return linear_machine(PRESETS[config.preset].image, config.latent, signal_to_noise(settings["bits"]), rng, dtype)
 

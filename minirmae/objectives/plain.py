@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.backend import Array
-from minirmae.backward import parameter_gradients
-from minirmae.layer import Layer
+from minirmae.arrays import Array
+from minirmae.layers import Layer
 from minirmae.objectives.objective import ObjectiveBackward
 from minirmae.objectives.recipe import Recipe
 from minirmae.ops import mean_squared_error
@@ -22,7 +21,7 @@ def reconstruction(model: Layer, x: Array, rng: np.random.Generator | None = Non
     loss, loss_backward = mean_squared_error(x_hat, x)
 
     def backward() -> None:
-        parameter_gradients(model_backward, loss_backward())
+        model_backward(loss_backward())
 
     return loss, backward
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.ops.losses import LossBackward
 from minirmae.validation import require_float, require_ndim
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder
-from minirmae.backend import Array
-from minirmae.backward import parameter_gradients
+from minirmae.arrays import Array
+from minirmae.models.autoencoder import Autoencoder
 from minirmae.objectives.jacobian import squared_jacobian
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.rae import SOURCE, embedding
@@ -41,7 +40,7 @@ def small_derivative(settings: Settings) -> Objective:
 
         def backward() -> None:
             dz = decoder_backward(error_backward(), weight) + length_backward(beta)
-            parameter_gradients(encoder_backward, bottleneck_backward(dz))
+            encoder_backward(bottleneck_backward(dz))
 
         return error + beta * length + weight * norm, backward
 

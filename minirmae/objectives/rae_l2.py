@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder
-from minirmae.backend import Array
+from minirmae.arrays import Array
+from minirmae.models.autoencoder import Autoencoder
 from minirmae.objectives.code_penalty import reconstruction_with_penalty
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.rae import SOURCE, embedding

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder, ModelConfig, build
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.layers import Sequential
+from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.code_penalty import reconstruction_with_penalty
 from minirmae.objectives.objective import Objective, ObjectiveBackward, Update
 from minirmae.objectives.rae import SOURCE, embedding

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder, ModelConfig, build
-from minirmae.classifier import Classifier
+from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
+from minirmae.models.classifier import Classifier
 from minirmae.objectives.objective import Objective
 
 Settings = Mapping[str, Any]
@@ -82,7 +82,7 @@ class Recipe:
             needed = self.training[name]
             if fields[name] != needed:
                 raise ValueError(
-                    f"objective {self.name} is {self.statement}: {name} must be {needed}, came {fields[name]}; "
+                    f"objective {self.name} is {self.statement}: {name} must be {needed}, got {fields[name]}; "
                     f"choose {needed}, as `minirmae train` does by itself, or another objective, such as plain"
                 )
 
@@ -91,13 +91,13 @@ class Recipe:
         if isinstance(default, str):
             if value not in self.choices[name]:
                 raise ValueError(
-                    f"objective {self.name}: {name} must be one of {', '.join(self.choices[name])}, came {value!r}"
+                    f"objective {self.name}: {name} must be one of {', '.join(self.choices[name])}, got {value!r}"
                 )
             return value
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError(f"objective {self.name}: {name} must be a number, came {value!r}")
+            raise TypeError(f"objective {self.name}: {name} must be a number, got {value!r}")
         if isinstance(default, int) and value != int(value):
-            raise TypeError(f"objective {self.name}: {name} must be an integer, came {value!r}")
+            raise TypeError(f"objective {self.name}: {name} must be an integer, got {value!r}")
         if not math.isfinite(value):
-            raise ValueError(f"objective {self.name}: {name} must be finite, came {value!r}")
+            raise ValueError(f"objective {self.name}: {name} must be finite, got {value!r}")
         return type(default)(value)

@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.backend import Array
-from minirmae.codes import require_matrix
+from minirmae.arrays import Array
+from minirmae.measures.codes import require_matrix
 from minirmae.validation import require_positive_int, require_shape
 
 
@@ -35,7 +35,7 @@ def signal_to_noise(bits: float) -> float:
     3.0
     """
     if not bits > 0:
-        raise ValueError(f"signal_to_noise: bits must be positive, came {bits!r}")
+        raise ValueError(f"signal_to_noise: bits must be positive, got {bits!r}")
     return float(4.0**bits - 1)
 
 
@@ -97,9 +97,9 @@ def _powers(variances: Array, units: int, snr: float) -> Array:
     """How much of the M units' total variance the best code gives to each direction."""
     require_positive_int("robust coding", units=units)
     if variances.ndim != 1 or variances.size == 0 or not (np.isfinite(variances) & (variances >= 0)).all():
-        raise ValueError(f"robust coding: variances must be finite and at least 0, shape (D,), came {variances}")
+        raise ValueError(f"robust coding: variances must be finite and at least 0, shape (D,), got {variances}")
     if not (snr > 0 and variances.max() > 0):
-        raise ValueError(f"robust coding: snr and some variance must be positive, came snr {snr}")
+        raise ValueError(f"robust coding: snr and some variance must be positive, got snr {snr}")
     order = np.argsort(variances)[::-1]
     roots = np.sqrt(variances[order])
     # The weakest of the directions in use must get some power; M units can carry no more than M directions.

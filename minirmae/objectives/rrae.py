@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder, ModelConfig, build
-from minirmae.backend import Array, array_module
+from minirmae.arrays import Array, array_module
 from minirmae.layers import Backward, Layer
+from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.objective import Objective, ObjectiveBackward, Update
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.objectives.setting import require_range
@@ -73,7 +73,7 @@ def rank_reduction(model: Autoencoder, x: Array, rng: np.random.Generator | None
     """
     bottleneck = model.bottleneck
     if not isinstance(bottleneck, RankReduction):
-        raise TypeError(f"rank_reduction: the bottleneck must be a RankReduction, came {type(bottleneck).__name__}")
+        raise TypeError(f"rank_reduction: the bottleneck must be a RankReduction, got {type(bottleneck).__name__}")
     h, encoder_backward = model.encoder(x, rng)
     z, bottleneck_backward = bottleneck(h, rng)
     x_hat, decoder_backward = model.decoder(z, rng)
@@ -93,7 +93,7 @@ def rrae_objective(settings: Settings) -> Objective:
     """The objective for complete settings; raises ValueError for one out of range."""
     require_range("rrae", "rank", settings["rank"], 1)
     if not 0 <= settings["decay"] < 1:
-        raise ValueError(f"objective rrae: decay must be at least 0 and below 1, came {settings['decay']!r}")
+        raise ValueError(f"objective rrae: decay must be at least 0 and below 1, got {settings['decay']!r}")
     return rank_reduction
 
 

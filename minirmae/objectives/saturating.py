@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder, ModelConfig, build
-from minirmae.backend import Array, array_module
-from minirmae.backward import Backward, parameter_gradients
-from minirmae.layer import Layer
+from minirmae.arrays import Array, array_module
+from minirmae.layers import Backward, Layer
+from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.objectives.saturation import ACTIVATIONS, activate, complement
@@ -52,7 +51,7 @@ def saturation(settings: Settings) -> Objective:
 
         def backward() -> None:
             dh = bottleneck_backward(decoder_backward(error_backward()))
-            parameter_gradients(encoder_backward, dh + distance_backward(array_module(h).full_like(h, share)))
+            encoder_backward(dh + distance_backward(array_module(h).full_like(h, share)))
 
         return error + share * distance.sum(), backward
 

@@ -17,7 +17,7 @@ where f is flat,
 
 from __future__ import annotations
 
-from minirmae.backend import Array, array_module
+from minirmae.arrays import Array, array_module
 from minirmae.ops import relu
 from minirmae.ops.activations import ArrayBackward
 from minirmae.validation import require_choice, require_cotangent, require_float

@@ -11,8 +11,8 @@ def require_range(objective: str, name: str, value: float, low: float, high: flo
     >>> require_range("l1", "weight", -1.0, 0.0)
     Traceback (most recent call last):
     ...
-    ValueError: objective l1: weight must be at least 0, came -1.0
+    ValueError: objective l1: weight must be at least 0, got -1.0
     """
     if not low <= value <= high:
         expected = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-        raise ValueError(f"objective {objective}: {name} must be {expected}, came {value!r}")
+        raise ValueError(f"objective {objective}: {name} must be {expected}, got {value!r}")

@@ -21,9 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder, ModelConfig, build
-from minirmae.backend import Array, array_module
-from minirmae.backward import parameter_gradients
+from minirmae.arrays import Array, array_module
+from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.objective import Objective, ObjectiveBackward
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.objectives.setting import require_range
@@ -102,9 +101,9 @@ def sparse_loss(model: Autoencoder, x: Array, z: Array, settings: Settings) -> t
 
     def backward() -> None:
         _, dh = energy_backward(array_module(x).full_like(energy, 1 / x.size))
-        parameter_gradients(encoder_backward, dh)
+        encoder_backward(dh)
         for p, sign in zip(weights, signs, strict=True):
-            p.add_grad(penalty * sign)
+            p.grad[...] += penalty * sign
 
     return energy.sum() / x.size + penalty * total, backward
 
@@ -119,7 +118,7 @@ def _objective(settings: Settings) -> Objective:
         require_range("sparse", name, settings[name], 0.0)
     for name in ("gain", "rate"):
         if settings[name] <= 0:
-            raise ValueError(f"{_WHERE}: {name} must be positive, came {settings[name]}")
+            raise ValueError(f"{_WHERE}: {name} must be positive, got {settings[name]}")
     require_int(_WHERE, "steps", settings["steps"], 0)
     return lambda model, x, rng: sparse_loss(model, x, infer(model, x, settings), settings)
 

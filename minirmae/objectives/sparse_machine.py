@@ -13,11 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import PRESETS, Autoencoder, ModelConfig
-from minirmae.backend import Array
-from minirmae.backward import Backward
-from minirmae.layer import Layer, Shape
-from minirmae.layers import Flatten, Linear, Sequential
+from minirmae.arrays import Array
+from minirmae.layers import Backward, Flatten, Layer, Linear, Sequential, Shape
+from minirmae.models.autoencoder import PRESETS, Autoencoder, ModelConfig
 from minirmae.ops import linear, reshape, sigmoid
 
 
@@ -27,7 +25,7 @@ class Logistic(Layer):
     def __init__(self, gain: float) -> None:
         super().__init__()
         if not gain > 0:
-            raise ValueError(f"Logistic: gain must be positive, came {gain!r}")
+            raise ValueError(f"Logistic: gain must be positive, got {gain!r}")
         self.gain = gain
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
@@ -57,8 +55,8 @@ class Transposed(Layer):
 
         def backward(dy: Array) -> Array:
             dx, dW, dc = linear_backward(reshape_backward(dy))
-            self.weight.add_grad(dW.T)
-            c.add_grad(dc)
+            self.weight.grad[...] += dW.T
+            c.grad[...] += dc
             return dx
 
         return y, backward
@@ -77,7 +75,7 @@ def tied_machine(config: ModelConfig, gain: float, rng: np.random.Generator, dty
     True
     """
     if config.linear_layers:
-        raise ValueError(f"sparse: the tied machine has no linear layers, came linear_layers {config.linear_layers}")
+        raise ValueError(f"sparse: the tied machine has no linear layers, got linear_layers {config.linear_layers}")
     shape = PRESETS[config.preset].image
     source = Linear(math.prod(shape), config.latent, rng=rng, dtype=dtype)
     return Autoencoder(Sequential(Flatten(), source), Logistic(gain), Transposed(source, shape, dtype))

@@ -14,11 +14,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minirmae.backend import Array, array_module
-from minirmae.backward import Backward
-from minirmae.layer import Layer, Shape
-from minirmae.ops.tangents import Pair
-from minirmae.tangent import LayerTangent, tangent, tangent_rule
+from minirmae.arrays import Array, array_module
+from minirmae.layers import Backward, Layer, Shape
+from minirmae.tangents.layers import LayerTangent, tangent, tangent_rule
+from minirmae.tangents.ops import Pair
 
 _FIRST_ITERATIONS = 15
 """Steps of power iteration at the start, so that training begins with nearly the right sigma."""
@@ -83,7 +82,7 @@ class SpectralNorm(Layer):
         """Add what `sigma` passes on to the gradient of W: `dsigma u v'`."""
         W = self.layer.parameters["W"]
         outer = array_module(W.value).outer(self._vector("u"), self._vector("v"))
-        W.add_grad((dsigma * outer).reshape(W.shape))
+        W.grad[...] += (dsigma * outer).reshape(W.shape)
 
     def _vector(self, name: str) -> Array:
         return self.parameters[name].value

@@ -19,7 +19,7 @@ kept values, so the backward is this same map: put dY in for dZ.
 
 from __future__ import annotations
 
-from minirmae.backend import Array, array_module
+from minirmae.arrays import Array, array_module
 from minirmae.ops.activations import ArrayBackward
 from minirmae.validation import require_cotangent, require_ndim, require_positive_int
 
@@ -45,7 +45,7 @@ def truncated_svd(Z: Array, k: int) -> tuple[Array, ArrayBackward]:
     require_ndim("truncated_svd", "Z", Z, 2, "(batch, code)")
     require_positive_int("truncated_svd", k=k)
     if Z.dtype.kind != "f":
-        raise TypeError(f"truncated_svd: Z must hold real floats, came {Z.dtype}")
+        raise TypeError(f"truncated_svd: Z must hold real floats, got {Z.dtype}")
     xp = array_module(Z)
     U, s, Vt = xp.linalg.svd(Z, full_matrices=False)
     U1, s1, Vt1, U2, s2, Vt2 = U[:, :k], s[:k], Vt[:k], U[:, k:], s[k:], Vt[k:]

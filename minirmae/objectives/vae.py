@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder
-from minirmae.backend import Array
+from minirmae.arrays import Array
+from minirmae.models.autoencoder import Autoencoder
 from minirmae.objectives.evidence import terms, variational_model
 from minirmae.objectives.objective import ObjectiveBackward
 from minirmae.objectives.recipe import Recipe

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, array_module, asarray, device_of
-from minirmae.backward import Backward
-from minirmae.layer import Layer
-from minirmae.rank import effective_rank
+from minirmae.arrays import Array, array_module, asarray, device_of
+from minirmae.layers import Backward, Layer
+from minirmae.measures.rank import effective_rank
 from minirmae.validation import require_cotangent, require_float, require_ndim, require_positive_int
 
 BLOCK = 1 << 22
@@ -64,7 +63,7 @@ def perplexity(indices: Array, codewords: int) -> float:
     """
     require_positive_int("perplexity", codewords=codewords)
     if indices.size == 0 or indices.min() < 0 or indices.max() >= codewords:
-        raise ValueError(f"perplexity: indices must lie in [0, {codewords}) and not be empty, came {indices}")
+        raise ValueError(f"perplexity: indices must lie in [0, {codewords}) and not be empty, got {indices}")
     # The same function of frequencies as the effective rank is of singular values.
     return effective_rank(array_module(indices).bincount(indices.ravel(), minlength=codewords))
 

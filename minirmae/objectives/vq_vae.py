@@ -26,9 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.autoencoders import Autoencoder, ModelConfig, build
-from minirmae.backend import Array
-from minirmae.backward import parameter_gradients
+from minirmae.arrays import Array
+from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.objective import Objective, ObjectiveBackward, Update
 from minirmae.objectives.recipe import Recipe, Settings
 from minirmae.objectives.setting import require_range
@@ -73,7 +72,7 @@ def vq_vae(
     def backward() -> Update | None:
         dz = decoder_backward(reconstruction_backward())
         toward = distance_backward()
-        parameter_gradients(encoder_backward, dz + beta * toward)
+        encoder_backward(dz + beta * toward)
         if not quantizer.moving_average:
             quantizer.parameters["codebook"].grad[...] -= quantizer.gather(indices, quantizer.groups(toward))
         if order is None:
@@ -101,7 +100,7 @@ def codebook_perplexity(model: Autoencoder, x: Array) -> float:
 def _quantizer(model: Autoencoder) -> VectorQuantizer:
     if not isinstance(model.bottleneck, VectorQuantizer):
         raise TypeError(
-            f"{_WHERE}: the model's bottleneck must be a VectorQuantizer, came {type(model.bottleneck).__name__}"
+            f"{_WHERE}: the model's bottleneck must be a VectorQuantizer, got {type(model.bottleneck).__name__}"
         )
     return model.bottleneck
 
@@ -112,7 +111,7 @@ def _objective(settings: Settings) -> Objective:
     require_int(_WHERE, "reseed_after", reseed_after, 0)
     require_range("vq-vae", "beta", beta, 0.0)
     if not 0 <= decay < 1:
-        raise ValueError(f"{_WHERE}: decay must lie in [0, 1), came {decay}")
+        raise ValueError(f"{_WHERE}: decay must lie in [0, 1), got {decay}")
     return lambda model, x, rng: vq_vae(model, x, rng, beta=beta, decay=decay, reseed_after=reseed_after)
 
 

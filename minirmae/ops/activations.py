@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from minirmae.backend import Array, array_module
+from minirmae.arrays import Array, array_module
 from minirmae.validation import require_cotangent, require_float
 
 ArrayBackward = Callable[[Array], Array]

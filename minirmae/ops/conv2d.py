@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
+from minirmae.engines.cpu.form import channel_sum
+from minirmae.engines.cpu.patches import Pair
 from minirmae.ops.activations import gate
 from minirmae.ops.convolution import image_form
-from minirmae.ops.form import channel_sum
-from minirmae.ops.patches import Pair
 from minirmae.validation import cotangent_check, require_float, require_shape
 
 
@@ -41,7 +41,7 @@ def conv2d(
         TypeError: dtypes differ or are not floating.
         ValueError: shapes, stride or padding do not fit.
 
-    `<dy, y>` is the trilinear form T(x, W, dy) of `minirmae.ops.form`,
+    `<dy, y>` is the trilinear form T(x, W, dy) of `minirmae.engines.cpu.form`,
     so `dx` and `dW` are its partial derivatives; the bias enters every pixel
     once, so `db` sums `dy` over images and pixels.
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, array_module
+from minirmae.arrays import Array, array_module
+from minirmae.engines.cpu.form import channel_sum
+from minirmae.engines.cpu.gated import Gated
+from minirmae.engines.cpu.patches import Pair
 from minirmae.ops.activations import gate
 from minirmae.ops.convolution import output_form, pair, require_images
-from minirmae.ops.form import channel_sum
-from minirmae.ops.gated import Gated
-from minirmae.ops.patches import Pair
 from minirmae.validation import cotangent_check, require_float, require_shape
 
 
@@ -48,7 +48,7 @@ def conv_transpose2d(
         TypeError: dtypes differ or are not floating.
         ValueError: shapes, stride or padding do not fit.
 
-    `<dy, y>` is the trilinear form T(dy, W, x) of `minirmae.ops.form`:
+    `<dy, y>` is the trilinear form T(dy, W, x) of `minirmae.engines.cpu.form`:
     the big image now is the result and the small one the argument. Hence the
     forward is `dT/dx` there, `dx` is `dT/dy` at (dy, W), and `dW` is the weight
     gradient with the two images swapped.

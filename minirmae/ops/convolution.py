@@ -4,15 +4,15 @@
     correlate_dx  dT/dx   its input gradient, which is also transposed convolution,
     correlate_dW  dT/dW   its weight gradient,
 
-for the T of `minirmae.ops.form`. The functions here check their arguments.
+for the T of `minirmae.engines.cpu.form`. The functions here check their arguments.
 """
 
 from __future__ import annotations
 
-from minirmae.backend import Array
-from minirmae.ops.form import Form, output_size
-from minirmae.ops.patches import Pair
-from minirmae.ops.winograd import Winograd, fits
+from minirmae.arrays import Array
+from minirmae.engines.cpu.form import Form, output_size
+from minirmae.engines.cpu.patches import Pair
+from minirmae.engines.cpu.winograd import Winograd, fits
 from minirmae.validation import require_float, require_ndim
 
 
@@ -25,7 +25,7 @@ def pair(where: str, name: str, value: int | Pair, minimum: int) -> Pair:
     pair = (value, value) if isinstance(value, int) else tuple(value)
     if len(pair) != 2 or any(not isinstance(v, int) or isinstance(v, bool) or v < minimum for v in pair):
         raise ValueError(
-            f"{where}: {name} must be an integer of at least {minimum} or a pair (height, width); came {value!r}"
+            f"{where}: {name} must be an integer of at least {minimum} or a pair (height, width); got {value!r}"
         )
     return pair[0], pair[1]
 
@@ -138,5 +138,5 @@ def _require_output(where: str, form: Form, y: Array) -> None:
     if y.shape[1:] != expected:
         raise ValueError(
             f"{where}: an input of {form.size} with kernel {form.kernel}, stride {form.stride} and padding "
-            f"{form.padding} gives an output of {expected} per image, came {y.shape[1:]}"
+            f"{form.padding} gives an output of {expected} per image, got {y.shape[1:]}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minirmae.backend import Array, require_one_device
+from minirmae.arrays import Array, require_one_device
 from minirmae.ops.activations import ArrayBackward
 from minirmae.validation import cotangent_check, require_float, require_shape
 
@@ -28,10 +28,10 @@ def dropout(x: Array, keep: Array, rate: float) -> tuple[Array, ArrayBackward]:
     require_float("dropout", x=x)
     require_shape("dropout", "keep", keep, x.shape)
     if keep.dtype != bool:
-        raise TypeError(f"dropout: keep must be boolean, came {keep.dtype}")
+        raise TypeError(f"dropout: keep must be boolean, got {keep.dtype}")
     require_one_device("dropout", x=x, keep=keep)
     if not 0 <= rate < 1:
-        raise ValueError(f"dropout: rate must be in [0, 1), came {rate!r}")
+        raise ValueError(f"dropout: rate must be in [0, 1), got {rate!r}")
     scale = float(1 / (1 - rate))
     y = x * keep * scale
     check = cotangent_check("dropout backward", y)

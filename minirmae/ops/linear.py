@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minirmae.backend import Array
-from minirmae.ops.products import product
+from minirmae.arrays import Array
+from minirmae.engines.cpu.products import product
 from minirmae.validation import cotangent_check, require_float, require_ndim, require_shape
 
 

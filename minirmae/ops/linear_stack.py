@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from minirmae.backend import Array, array_module
+from minirmae.arrays import Array, array_module
 from minirmae.validation import cotangent_check, require_float, require_ndim
 
 
@@ -38,7 +38,7 @@ def linear_stack(x: Array, W: Array) -> tuple[Array, Callable[..., tuple[Array, 
     require_float("linear_stack", x=x, W=W)
     if W.shape[1:] != (x.shape[1], x.shape[1]):
         raise ValueError(
-            f"linear_stack: x has {x.shape[1]} columns, so W must be (layers, n, n) with that n; came {W.shape}"
+            f"linear_stack: x has {x.shape[1]} columns, so W must be (layers, n, n) with that n; got {W.shape}"
         )
     inputs = [x]
     for i in range(len(W)):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.backend import Array, array_module, require_one_device
+from minirmae.arrays import Array, array_module, require_one_device
 from minirmae.validation import require_cotangent, require_float, require_ndim, require_shape
 
 LossBackward = Callable[..., Array]
@@ -96,14 +96,14 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, LossBack
     N, K = logits.shape
     require_shape("softmax_cross_entropy", "labels", labels, (N,))
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"softmax_cross_entropy: labels must be integers, came {labels.dtype}")
+        raise TypeError(f"softmax_cross_entropy: labels must be integers, got {labels.dtype}")
     if N == 0:
         raise ValueError("softmax_cross_entropy: the batch is empty, so there is no mean")
     require_one_device("softmax_cross_entropy", logits=logits, labels=labels)
     xp = array_module(logits)
     valid = ((labels >= 0) & (labels < K)).all()
     if xp is np and not valid:
-        raise ValueError(f"softmax_cross_entropy: labels must lie in [0, {K}), came {labels.min()} to {labels.max()}")
+        raise ValueError(f"softmax_cross_entropy: labels must lie in [0, {K}), got {labels.min()} to {labels.max()}")
     # Indices out of range wrap on a card without a word; here they wrap by decision, and show in the loss.
     rows, labels = xp.arange(N), labels % K
     shifted = logits - logits.real.max(axis=1, keepdims=True)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from minirmae.backend import Array, array_module
+from minirmae.arrays import Array, array_module
+from minirmae.engines.cpu.form import output_size
+from minirmae.engines.cpu.patches import Pair
 from minirmae.ops.activations import ArrayBackward
 from minirmae.ops.convolution import pair, require_images
-from minirmae.ops.form import output_size
-from minirmae.ops.patches import Pair
 from minirmae.validation import require_cotangent
 
 Position = tuple[slice, slice, slice]

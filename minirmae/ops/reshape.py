@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from minirmae.backend import Array
+from minirmae.arrays import Array
 from minirmae.ops.activations import ArrayBackward
 from minirmae.validation import cotangent_check, require_float
 

@@ -6,7 +6,7 @@ simulation with the library's own layers, and the distance between the two.
 alone, each imported from its own module.
 """
 
+from minirmae.theory.lab.table import table
 from minirmae.theory.registry import ENTRIES, run
-from minirmae.theory.table import table
 
 __all__ = ["ENTRIES", "run", "table"]

@@ -1,6 +1,6 @@
 """The fifteen results, in the order in which they build up to the exact model of IRMAE.
 
-Each entry is a module of the same name (`two-layer` is `theory/two_layer.py`)
+Each entry is a module of the same name (`two-layer`, T1, is `theory/t01_two_layer.py`)
 that offers two functions:
 
     check(seed=0, quick=False) -> list[Check]     every comparison; quick: one seed, the smallest size
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from minirmae.theory.result import Result
+from minirmae.theory.lab.result import Result
 from minirmae.validation import require_choice, require_int
 
 
@@ -38,7 +38,8 @@ class Entry:
 
     def module(self) -> ModuleType:
         """The module of this result, imported."""
-        return importlib.import_module(f"minirmae.theory.{self.name.replace('-', '_')}")
+        number = list(ENTRIES).index(self.name) + 1
+        return importlib.import_module(f"minirmae.theory.t{number:02}_{self.name.replace('-', '_')}")
 
 
 ENTRIES = {

@@ -1,0 +1,131 @@
+"""The training loop, and nothing but the loop: batch, loss, backward, update.
+
+It knows no files and no configuration, so it trains any model on any data set
+with any objective. Where it stands is the optimiser's count of steps: the
+order of the images is a function of seed and step, so a loop that starts with
+a restored optimiser goes on where the other one stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from minirmae.arrays import Array
+from minirmae.data import Dataset, batches, steps_per_epoch, to_device
+from minirmae.engines.cpu.step import TrainingStep
+from minirmae.layers import Layer
+from minirmae.objectives import Objective, reconstruction
+from minirmae.optimizers import Optimizer
+from minirmae.validation import require_int
+
+_NOISE_STREAM = 6
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step that was taken.
+
+    Attributes:
+        number: counted from 1 over the whole training.
+        epoch: counted from 0.
+        ends_epoch: whether it was the last step of its epoch.
+        images: size of its batch.
+        loss: value before the update.
+        learning_rate: of the update.
+        seconds: wall time that it took, batch included; two equal steps may differ in it.
+    """
+
+    number: int
+    epoch: int
+    ends_epoch: bool
+    images: int
+    loss: float
+    learning_rate: float
+    seconds: float = field(default=0.0, compare=False)
+
+
+def noise_generator(seed: int) -> np.random.Generator:
+    """Return the source of the noise (dropout) in a training of `seed`."""
+    return np.random.default_rng([_NOISE_STREAM, seed])
+
+
+def training_steps(
+    model: Layer,
+    dataset: Dataset,
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    batch_size: int = 32,
+    seed: int = 0,
+    objective: Objective = reconstruction,
+    rng: np.random.Generator | None = None,
+    workers: int = 1,
+) -> Generator[Step]:
+    """Train `model` for `steps` more steps, and yield after each one.
+
+    Args:
+        model: changed in place; batches have its dtype, and are moved to its device.
+        dataset: images of the shape that the model takes.
+        optimizer: its count of steps says where in the order of images to begin.
+        steps: how many to take.
+        batch_size: images a step; the last batch of an epoch may be smaller.
+        seed: of the order of the images.
+        objective: what to minimise.
+        rng: noise for the model (dropout); None makes one from `seed`.
+        workers: processes that share each batch; more than 1 asks that the objective is a mean over images.
+
+    Raises:
+        NonFiniteLoss: before the update, so that the parameters stay good.
+        ValueError or TypeError: the images do not fit the model, or a number is out of range.
+    """
+    require_int("training_steps", "steps", steps, 0)
+    rng = noise_generator(seed) if rng is None else rng
+    per_epoch = steps_per_epoch(len(dataset), batch_size)
+    end = optimizer.steps + steps
+    with TrainingStep(model, objective, optimizer, workers) as take:
+        while optimizer.steps < end:
+            epoch, done = divmod(optimizer.steps, per_epoch)
+            for indices in batches(len(dataset), batch_size, seed=seed, epoch=epoch, start=done):
+                began, rate = time.perf_counter(), optimizer.current_rate()
+                x = to_device(dataset.batch(indices, model.dtype), model.device)
+                loss = take(x, rng)
+                number = optimizer.steps
+                seconds = time.perf_counter() - began
+                yield Step(number, epoch, number % per_epoch == 0, len(x), loss, rate, seconds)
+                if number >= end:
+                    return
+
+
+def fit(
+    model: Layer,
+    dataset: Dataset,
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    batch_size: int = 32,
+    seed: int = 0,
+    objective: Objective = reconstruction,
+    rng: np.random.Generator | None = None,
+    workers: int = 1,
+) -> Array:
+    """Train `model` for `steps` more steps and return the loss of each, float64 (steps,).
+
+    Arguments and errors are those of `training_steps`.
+
+    >>> from minirmae.data import ArrayDataset
+    >>> from minirmae.layers import Flatten, Linear, Reshape, Sequential
+    >>> from minirmae.optimizers import Adam
+    >>> rng = np.random.default_rng(0)
+    >>> data = ArrayDataset(rng.integers(0, 256, (20, 4, 4, 1), dtype=np.uint8))
+    >>> model = Sequential(Flatten(), Linear(16, 3, rng=rng), Linear(3, 16, rng=rng), Reshape((4, 4, 1)))
+    >>> losses = fit(model, data, Adam(1e-2), steps=100, batch_size=5)
+    >>> bool(losses[-1] < losses[0] / 4)
+    True
+    """
+    options = {"batch_size": batch_size, "seed": seed, "workers": workers}
+    taken = training_steps(model, dataset, optimizer, steps=steps, objective=objective, rng=rng, **options)
+    return np.array([step.loss for step in taken], dtype=np.float64)

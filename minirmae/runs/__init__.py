@@ -1,0 +1,62 @@
+"""Training: the loop, and the run directory that outlives the process.
+
+`train(config, directory)` makes a run of a configuration; `fit` and
+`training_steps` train any model on any data set and touch no file.
+"""
+
+from __future__ import annotations
+
+from minirmae.runs.archive import CheckpointError
+from minirmae.runs.build import (
+    evaluation_data,
+    make_model,
+    make_objective,
+    make_optimizer,
+    total_steps,
+    training_data,
+)
+from minirmae.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from minirmae.runs.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
+from minirmae.runs.evaluation import ClassifierEvaluation, Evaluation, evaluate, evaluate_classifier
+from minirmae.runs.history import HistoryError
+from minirmae.runs.interrupt import TrainingInterrupted
+from minirmae.fit import Step, fit, noise_generator, training_steps
+from minirmae.runs.progress import Progress
+from minirmae.runs.run import Run, RunError, open_run
+from minirmae.engines.cpu.step import NonFiniteLoss, TrainingStep
+from minirmae.runs.trainer import train, train_together
+
+__all__ = [
+    "DTYPES",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "Checkpoint",
+    "CheckpointError",
+    "ClassifierEvaluation",
+    "Evaluation",
+    "HistoryError",
+    "NonFiniteLoss",
+    "Progress",
+    "Run",
+    "RunError",
+    "Step",
+    "TrainingConfig",
+    "TrainingInterrupted",
+    "TrainingStep",
+    "evaluate",
+    "evaluate_classifier",
+    "evaluation_data",
+    "fit",
+    "load_checkpoint",
+    "make_model",
+    "make_objective",
+    "make_optimizer",
+    "noise_generator",
+    "open_run",
+    "save_checkpoint",
+    "total_steps",
+    "train",
+    "train_together",
+    "training_data",
+    "training_steps",
+]

@@ -1,0 +1,78 @@
+"""The two ways in which sessions take their steps: step by step where the model is, or captured on a card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+
+from minirmae.fit import Step, training_steps
+from minirmae.runs.session import Session
+
+Rows = Generator[tuple[Step, ...]]
+Loop = Callable[[Callable[[int], int], Callable[[], bool]], Rows]
+"""Takes the steps that are left, and yields each as one `Step` a session.
+
+A loop may run ahead of the sessions' models, as on a card. It is told at which
+steps they are needed (for a number of steps taken, the next such number), and
+asks whether they are wanted soon; they are those of a step exactly if the
+session's optimiser has taken as many.
+"""
+
+
+def step_by_step(session: Session) -> Loop:
+    """Return the ordinary loop for one session; it is never ahead of the model."""
+    config = session.run.config
+
+    def loop(until: object, interrupted: object) -> Rows:
+        steps = training_steps(
+            session.model,
+            session.data,
+            session.optimizer,
+            steps=session.total - session.optimizer.steps,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            objective=session.objective,
+            rng=session.rng,
+            # Their number is part of the configuration because of the last bits; a card does without.
+            workers=config.workers if session.model.device == "cpu" else 1,
+        )
+        with closing(steps):
+            for step in steps:
+                yield (step,)
+
+    return loop
+
+
+def on_a_card(sessions: Sequence[Session], precision: str) -> Loop | None:
+    """Return the loop with a captured step for all sessions; None, with a warning, if there is none for these.
+
+    Raises ValueError if they have not taken equally many steps, DeviceError if the card's memory does not suffice.
+    """
+    # Those build on this package, and are needed with a card only.
+    from minirmae.engines.cuda.network import NotCapturable
+    from minirmae.engines.cuda.replicas import Replicas
+    from minirmae.engines.cuda.training import steps_together, warn_op_by_op
+
+    first = sessions[0]
+    taken = sorted({session.optimizer.steps for session in sessions})
+    if len(taken) > 1:
+        raise ValueError(
+            f"train: runs go on together from one step, but these have taken {' and '.join(map(str, taken))}; "
+            "go on with those that are behind first"
+        )
+    try:
+        replicas = Replicas(
+            [session.model for session in sessions],
+            [session.data for session in sessions],
+            [session.optimizer for session in sessions],
+            batch_size=first.run.config.batch_size,
+            seeds=[session.run.config.seed for session in sessions],
+            objective=first.objective,
+            precision=precision,
+            names=[str(session.run.directory) if len(sessions) > 1 else "" for session in sessions],
+        )
+    except NotCapturable as error:
+        warn_op_by_op(error)
+        return None
+    left = first.total - first.optimizer.steps
+    return lambda until, interrupted: steps_together(replicas, left, until=until, interrupted=interrupted)
