@@ -21,7 +21,7 @@ from statistics import median
 
 import numpy as np
 
-from minirmae import arrays
+from minirmae import arrays, devices
 from minirmae.data.batches import epoch_order
 from minirmae.engines.cuda.device import CudaDevice
 from minirmae.engines.cuda.step import CapturedTraining
@@ -165,7 +165,7 @@ def main(arguments=None):
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(arguments)
     try:
-        arrays.require_device("cuda")
+        devices.require_device("cuda")
     except arrays.DeviceError as error:
         sys.exit(str(error))
     if importlib.util.find_spec("torch") is None:

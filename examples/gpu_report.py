@@ -24,7 +24,7 @@ from statistics import median
 import numpy as np
 
 import minirmae
-from minirmae import arrays
+from minirmae import arrays, devices
 from minirmae.engines.cuda.device import CudaDevice
 from minirmae.engines.cuda.roofline import step_launches, table
 from minirmae.engines.cuda.sources import PRECISIONS
@@ -43,7 +43,7 @@ REPEATS = 50
 def why_no_card():
     """The reason, or None if there is a card."""
     try:
-        arrays.require_device("cuda")
+        devices.require_device("cuda")
     except arrays.DeviceError as error:
         return str(error)
     return None

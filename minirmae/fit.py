@@ -16,10 +16,11 @@ import numpy as np
 
 from minirmae.arrays import Array
 from minirmae.data import Dataset, batches, steps_per_epoch, to_device
-from minirmae.engines.cpu.step import TrainingStep
+from minirmae.engine import training_step
 from minirmae.layers import Layer
-from minirmae.objectives import Objective, reconstruction
+from minirmae.objectives import reconstruction
 from minirmae.optimizers import Optimizer
+from minirmae.step import Objective
 from minirmae.validation import require_int
 
 _NOISE_STREAM = 6
@@ -64,6 +65,7 @@ def training_steps(
     objective: Objective = reconstruction,
     rng: np.random.Generator | None = None,
     workers: int = 1,
+    engine: str = "fast",
 ) -> Generator[Step]:
     """Train `model` for `steps` more steps, and yield after each one.
 
@@ -77,6 +79,7 @@ def training_steps(
         objective: what to minimise.
         rng: noise for the model (dropout); None makes one from `seed`.
         workers: processes that share each batch; more than 1 asks that the objective is a mean over images.
+        engine: "fast", or "reference" for the readable core; see `minirmae.engine`.
 
     Raises:
         NonFiniteLoss: before the update, so that the parameters stay good.
@@ -86,7 +89,7 @@ def training_steps(
     rng = noise_generator(seed) if rng is None else rng
     per_epoch = steps_per_epoch(len(dataset), batch_size)
     end = optimizer.steps + steps
-    with TrainingStep(model, objective, optimizer, workers) as take:
+    with training_step(model, objective, optimizer, engine=engine, workers=workers) as take:
         while optimizer.steps < end:
             epoch, done = divmod(optimizer.steps, per_epoch)
             for indices in batches(len(dataset), batch_size, seed=seed, epoch=epoch, start=done):
@@ -111,6 +114,7 @@ def fit(
     objective: Objective = reconstruction,
     rng: np.random.Generator | None = None,
     workers: int = 1,
+    engine: str = "fast",
 ) -> Array:
     """Train `model` for `steps` more steps and return the loss of each, float64 (steps,).
 
@@ -126,6 +130,6 @@ def fit(
     >>> bool(losses[-1] < losses[0] / 4)
     True
     """
-    options = {"batch_size": batch_size, "seed": seed, "workers": workers}
-    taken = training_steps(model, dataset, optimizer, steps=steps, objective=objective, rng=rng, **options)
+    options = {"batch_size": batch_size, "seed": seed, "objective": objective, "rng": rng}
+    taken = training_steps(model, dataset, optimizer, steps=steps, workers=workers, engine=engine, **options)
     return np.array([step.loss for step in taken], dtype=np.float64)

@@ -9,19 +9,13 @@ small is what makes the Implicit Rank-Minimizing Autoencoder work.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from minirmae.arrays import Array
+from minirmae.layers.affine import Initializer, uniform_fan_in
 
-Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
-
-
-def uniform_fan_in(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
-    """Uniform in [-1/sqrt(fan_in), 1/sqrt(fan_in)]: the frameworks' default, on which IRMAE relies."""
-    bound = 1 / math.sqrt(fan_in)
-    return rng.uniform(-bound, bound, shape)
+__all__ = ["Initializer", "glorot_uniform", "he_normal", "orthogonal", "scaled", "uniform_fan_in"]
 
 
 def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:

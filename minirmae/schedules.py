@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
+from minirmae.optimizers import Schedule
 from minirmae.validation import require_positive_int
-
-Schedule = Callable[[int], float]
 
 
 def constant(rate: float) -> Schedule:

@@ -1,51 +1,38 @@
-"""Checks that turn bad input into an error a reader can act on.
+"""Checks that turn bad input into an error: the place, what was expected, what was got, what to do."""
 
-Every message names the place, what was expected and what was got. The checks
-cost a few comparisons, so ops call them on every forward and every backward.
-"""
-
-from __future__ import annotations
-
-from collections.abc import Callable
+import math
+import operator
 from typing import Any
 
-import numpy as np
-
-from minirmae.arrays import Array, array_module, require_one_device
+from minirmae.arrays import Array, DeviceError, device_of
 
 
-def require_float(where: str, **arrays: Array) -> None:
-    """Raise TypeError unless every array is floating or complex and all share one dtype.
-
-    Raises DeviceError (a ValueError) unless all are on one device.
-    """
+def require_float(where: str, **arrays: Array | None) -> None:
+    """Raise TypeError unless all arrays but None hold floats of one dtype, DeviceError unless on one device."""
+    given = {name: array for name, array in arrays.items() if array is not None}
     dtype = None
-    for array in arrays.values():
-        if type(array) is not np.ndarray:
-            break
-        if array.dtype is not dtype:
-            if dtype is not None or array.dtype.kind not in "fc":
-                break
-            dtype = array.dtype
-    else:
-        return  # NumPy's arrays as they should be, which is nearly always
-
-    first_name, first = next(iter(arrays.items()))
-    for name, array in arrays.items():
+    for name, array in given.items():
         if not hasattr(array, "dtype"):
             raise TypeError(f"{where}: {name} must be an array, got {type(array).__name__}; wrap it with numpy.asarray")
         if array.dtype.kind not in "fc":
-            raise TypeError(
-                f"{where}: {name} must hold floats, got {array.dtype}; "
-                "convert it first (images: x.astype(numpy.float32) / 255)"
+            advice = "convert it first (images: x.astype(numpy.float32) / 255)"
+            raise TypeError(f"{where}: {name} must hold floats, got {array.dtype}; {advice}")
+        if array.dtype != (dtype := dtype or array.dtype):
+            what = f"{next(iter(given))} is {dtype} and {name} is {array.dtype}"
+            raise TypeError(f"{where}: all arrays must share one dtype, but {what}; convert one with .astype")
+    require_one_device(where, **given)
+
+
+def require_one_device(where: str, **arrays: Any) -> None:
+    """Raise DeviceError unless all arrays are on one device."""
+    first, *others = arrays
+    device = device_of(arrays[first])
+    for name in others:
+        if (other := device_of(arrays[name])) != device:
+            raise DeviceError(
+                f"{where}: arrays on two devices: {first} is on {device} and {name} on {other}; bring one over with "
+                f"minirmae.arrays.asarray({first}, {other!r}), or a model with model.to({device!r})"
             )
-        if array.dtype != first.dtype:
-            raise TypeError(
-                f"{where}: all arrays must share one dtype, but {first_name} is {first.dtype} "
-                f"and {name} is {array.dtype}; convert one with .astype"
-            )
-        if type(array) is not np.ndarray or type(first) is not np.ndarray:
-            require_one_device(where, **{first_name: first, name: array})
 
 
 def require_ndim(where: str, name: str, array: Array, ndim: int, layout: str) -> None:
@@ -66,30 +53,27 @@ def require_cotangent(where: str, dy: Array, y: Array) -> None:
     require_shape(where, "dy", dy, y.shape)
 
 
-def cotangent_check(where: str, y: Array) -> Callable[[Array], None]:
-    """Return a function of `dy` that checks as `require_cotangent` does, and does not keep the memory of `y`."""
-    shape, alike = y.shape, array_module(y).empty(0, y.dtype)
-
-    def check(dy: Array) -> None:
-        require_float(where, y=alike, dy=dy)
-        require_shape(where, "dy", dy, shape)
-
-    return check
-
-
 def require_choice(where: str, name: str, value: Any, choices: Any) -> None:
     """Raise ValueError unless `value` is one of `choices`."""
     if value not in choices:
         raise ValueError(f"{where}: {name} must be one of {', '.join(map(str, choices))}; got {value!r}")
 
 
-def require_int(where: str, name: str, value: Any, minimum: int) -> None:
-    """Raise ValueError unless `value` is an integer of at least `minimum`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+def require_int(where: str, name: str, value: Any, minimum: int) -> int:
+    """Return `value`, an integer of Python or NumPy, as an int; ValueError if it is none or below `minimum`."""
+    number = None if isinstance(value, bool) or not hasattr(value, "__index__") else operator.index(value)
+    if number is None or number < minimum:
         raise ValueError(f"{where}: {name} must be an integer of at least {minimum}, got {value!r}")
+    return number
 
 
 def require_positive_int(where: str, **numbers: Any) -> None:
     """Raise ValueError unless every number is an integer of at least 1."""
     for name, value in numbers.items():
         require_int(where, name, value, 1)
+
+
+def require_range(where: str, name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raise ValueError unless `low <= value < high`."""
+    if not low <= value < high:
+        raise ValueError(f"{where}: {name} must be in [{low}, {high}), got {value!r}")

@@ -8,19 +8,11 @@ import device_stand_in as stand_in
 import numpy as np
 import pytest
 
-from minirmae import arrays
-from minirmae.arrays import (
-    DeviceError,
-    array_module,
-    asarray,
-    asnumpy,
-    device_of,
-    require_device,
-    require_one_device,
-    using,
-    wait_for,
-)
+from minirmae import arrays, devices
+from minirmae.arrays import DeviceError, array_module, asarray, asnumpy, device_of
 from minirmae.commands import main
+from minirmae.devices import require_device, using, wait_for
+from minirmae.validation import require_one_device
 
 
 class CUDARuntimeError(RuntimeError):
@@ -44,9 +36,9 @@ def fake_cupy(monkeypatch, *, driver=0, cards=0, error=None):
 @pytest.fixture(autouse=True)
 def _ask_again():
     """Success is remembered, and a fake card must not be."""
-    arrays._require_card.cache_clear()
+    devices._require_card.cache_clear()
     yield
-    arrays._require_card.cache_clear()
+    devices._require_card.cache_clear()
 
 
 def test_numpy_arrays_are_on_the_cpu_and_stay_themselves():
@@ -137,7 +129,7 @@ def test_a_card_that_is_not_there(monkeypatch):
 def test_another_card_than_the_current_one_says_what_to_call(monkeypatch):
     fake_cupy(monkeypatch, driver=12090, cards=2)
     with pytest.raises(
-        DeviceError, match=r"cuda:1 is not the current card; work inside: with arrays.using\('cuda:1'\)"
+        DeviceError, match=r"cuda:1 is not the current card; work inside: with devices.using\('cuda:1'\)"
     ):
         asarray(np.ones(2), "cuda:1")
 
@@ -185,7 +177,7 @@ def test_a_library_is_reached_through_its_functions():
         pass
 
     Own.__module__ = "own_arrays.core"
-    library = arrays.Library(
+    library = devices.Library(
         package="own_arrays",
         module=lambda: "the module",
         require=lambda number: calls.append(("require", number)),
@@ -195,9 +187,9 @@ def test_a_library_is_reached_through_its_functions():
         using=lambda number: nullcontext(),
         wait=lambda: calls.append("wait"),
     )
-    kinds, packages = dict(arrays._KINDS), dict(arrays._PACKAGES)
+    libraries, kinds = dict(devices._LIBRARIES), dict(arrays.KINDS)
     try:
-        arrays.register("own", library)
+        devices.register("own", library)
         assert array_module(Own()) == "the module"
         assert device_of(Own()) == "own:3"
         assert asnumpy(Own()) == np.zeros(1)
@@ -205,7 +197,7 @@ def test_a_library_is_reached_through_its_functions():
         wait_for("own:1")
         assert calls == [("require", 1), "wait"]
     finally:
-        for table, before in ((arrays._KINDS, kinds), (arrays._PACKAGES, packages)):
+        for table, before in ((devices._LIBRARIES, libraries), (arrays.KINDS, kinds)):
             table.clear()
             table.update(before)
 

@@ -10,8 +10,9 @@ from device_suite import DeviceSuite
 from training_tiny import PLAIN
 
 from minirmae import ops
-from minirmae.arrays import DeviceError, array_module, asarray, asnumpy, device_of, using
+from minirmae.arrays import DeviceError, array_module, asarray, asnumpy, device_of
 from minirmae.commands import main
+from minirmae.devices import using
 from minirmae.gradcheck import check
 from minirmae.layers import Linear, Sequential
 from minirmae.models.autoencoder import PRESETS

@@ -7,8 +7,9 @@ import pytest
 from card import REASON
 from device_suite import DeviceSuite
 
-from minirmae.arrays import DeviceError, asarray, asnumpy, device_of, using, wait_for
+from minirmae.arrays import DeviceError, asarray, asnumpy, device_of
 from minirmae.commands import main
+from minirmae.devices import using, wait_for
 from minirmae.optimizers import Adam
 from minirmae.runs import fit
 from minirmae.theory import registry

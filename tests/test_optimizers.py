@@ -44,7 +44,7 @@ def test_adam():
 
 
 def test_adamw_decays_outside_the_moments():
-    np.testing.assert_allclose(run(AdamW(0.1, 0.7, 0.9, 1e-3, 0.5)), adam_by_the_book(0.5), rtol=1e-13)
+    np.testing.assert_allclose(run(AdamW(0.1, 0.7, 0.9, 1e-3, weight_decay=0.5)), adam_by_the_book(0.5), rtol=1e-13)
 
 
 def test_first_adam_step_is_the_learning_rate():

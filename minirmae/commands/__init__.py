@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from minirmae import __version__
-from minirmae.arrays import using
+from minirmae.devices import using
 from minirmae.files import write_text
 
 COMMANDS = ("demo", "train", "compare", "spectrum", "sample", "gradcheck", "theory", "bench", "data", "info")

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Time every setting, and tabulate."""
-    from minirmae.arrays import require_device
     from minirmae.commands.info import machine
+    from minirmae.devices import require_device
     from minirmae.engines.cpu.parallel import default_workers
     from minirmae.report.benchmark import measure, measure_captured, peak_memory
     from minirmae.report.page import Table

@@ -9,8 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from minirmae import __version__
-from minirmae.arrays import DeviceError, require_device
+from minirmae.arrays import DeviceError
 from minirmae.commands.outcome import Outcome
+from minirmae.devices import require_device
 from minirmae.engines.cpu import blas, parallel
 
 HELP = "show versions, BLAS with its threads, and whether there is a card to compute on"

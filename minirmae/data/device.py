@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minirmae.arrays import Array, array_module, asarray, device_of, require_device
+from minirmae.arrays import Array, array_module, asarray, device_of
 from minirmae.data.batches import ordered_batches
 from minirmae.data.dataset import ArrayDataset, Dataset, Subset, checked_indices
+from minirmae.devices import require_device
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike

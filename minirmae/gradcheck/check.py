@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.arrays import Array, require_device
+from minirmae.arrays import Array
+from minirmae.devices import require_device
 from minirmae.gradcheck import adjoint, derivative, hygiene, precision, second_order
 from minirmae.gradcheck.report import Report, Row, guarded
 from minirmae.gradcheck.subject import Function, Subject, argument_names

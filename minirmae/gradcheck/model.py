@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minirmae.arrays import Array, device_of, require_device
+from minirmae.arrays import Array, device_of
+from minirmae.devices import require_device
 from minirmae.gradcheck.check import RUNGS, as_float64, climb
 from minirmae.gradcheck.hygiene import TOLERANCE
 from minirmae.gradcheck.report import Report, Row, guarded, measured

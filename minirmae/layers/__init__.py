@@ -1,37 +1,11 @@
-"""Layers: parameters that call an op.
+"""Layers: parameters that call an op. To write your own, subclass `Layer`, hand it your arrays and call your op."""
 
-To write your own, subclass `Layer`, hand your arrays to its constructor and
-call your op.
-"""
-
-from __future__ import annotations
-
-from minirmae.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
-from minirmae.layers.backward import Backward
-from minirmae.layers.convolution import Conv2d, ConvTranspose2d
-from minirmae.layers.dropout import Dropout
-from minirmae.layers.layer import Layer, Shape
-from minirmae.layers.linear import Linear, LinearStack
-from minirmae.layers.pooling import AvgPool2d, MaxPool2d
+from minirmae.layers.affine import Conv2d, ConvTranspose2d, Linear, LinearStack
+from minirmae.layers.layer import Backward, Layer, Shape
+from minirmae.layers.plain import AvgPool2d, Dropout, Flatten, LeakyReLU, MaxPool2d, ReLU, Reshape, Sigmoid, Tanh
 from minirmae.layers.sequential import Sequential
-from minirmae.layers.shapes import Flatten, Reshape
 
 __all__ = [
-    "AvgPool2d",
-    "Backward",
-    "Conv2d",
-    "ConvTranspose2d",
-    "Dropout",
-    "Flatten",
-    "Layer",
-    "LeakyReLU",
-    "Linear",
-    "LinearStack",
-    "MaxPool2d",
-    "ReLU",
-    "Reshape",
-    "Sequential",
-    "Shape",
-    "Sigmoid",
-    "Tanh",
-]
+    "AvgPool2d", "Backward", "Conv2d", "ConvTranspose2d", "Dropout", "Flatten", "Layer", "LeakyReLU", "Linear",
+    "LinearStack", "MaxPool2d", "ReLU", "Reshape", "Sequential", "Shape", "Sigmoid", "Tanh",
+]  # fmt: skip

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minirmae.arrays import Array, array_module, asarray, device_of, require_one_device
+from minirmae.arrays import Array, array_module, asarray, device_of
 from minirmae.measures.codes import mean_and_covariance, require_generator, require_matrix, symmetric_root
 from minirmae.measures.mixture import fit_mixture
-from minirmae.validation import require_int, require_positive_int
+from minirmae.validation import require_int, require_one_device, require_positive_int
 
 
 def interpolate(z0: Array, z1: Array, steps: int = 10) -> Array:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from minirmae.arrays import Array
-from minirmae.layers import Layer, Linear, LinearStack, ReLU, Sequential, Shape
-from minirmae.layers.backward import Backward, SparingBackward, sparingly
+from minirmae.layers import Backward, Layer, Linear, LinearStack, ReLU, Sequential, Shape
 from minirmae.models.batched import in_batches
 from minirmae.models.presets import PRESETS, Preset
 from minirmae.validation import require_choice, require_int, require_positive_int
@@ -45,10 +44,10 @@ class Autoencoder(Layer):
         z, bottleneck_backward = self.bottleneck(h, rng)
         x_hat, decoder_backward = self.decoder(z, rng)
 
-        def run(dx_hat: Array, input_gradient: bool) -> Array | None:
-            return sparingly(encoder_backward, bottleneck_backward(decoder_backward(dx_hat)), input_gradient)
+        def backward(dx_hat: Array) -> Array:
+            return encoder_backward(bottleneck_backward(decoder_backward(dx_hat)))
 
-        return x_hat, SparingBackward(run)
+        return x_hat, backward
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.decoder.output_shape(self.bottleneck.output_shape(self.encoder.output_shape(shape)))

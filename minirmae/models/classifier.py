@@ -73,8 +73,9 @@ def lenet(shape: Shape, classes: int, rng: np.random.Generator, dtype: Any = np.
 
     Raises ValueError if there are fewer than 2 classes or the images are too small.
 
+    >>> from minirmae.models.summary import summary
     >>> model = lenet((32, 32, 1), 10, np.random.default_rng(0))
-    >>> print(model.summary((32, 32, 1)))
+    >>> print(summary(model, (32, 32, 1)))
     layer             output        parameters
     body.0 Conv2d     28 x 28 x 6          156
     body.1 ReLU       28 x 28 x 6

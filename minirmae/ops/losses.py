@@ -1,42 +1,31 @@
 """Losses: ops whose value is one number.
 
-Each returns `loss`, a scalar with the dtype of the prediction, and
-`backward(dloss=1.0) -> dprediction`. The target is data and gets no gradient.
-All are means, so a learning rate keeps its meaning when the batch grows.
+Each returns `loss`, a scalar with the dtype of the prediction, and `backward(dloss=1.0) -> dprediction`. The target is
+data and gets no gradient. All are means, so a learning rate keeps its meaning when the batch grows. They raise
+TypeError if dtypes differ or are not floating, ValueError if shapes differ or there is no entry to average.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from minirmae.arrays import Array, array_module, require_one_device
-from minirmae.validation import require_cotangent, require_float, require_ndim, require_shape
+from minirmae.arrays import Array, array_module
+from minirmae.ops.activations import sigmoid
+from minirmae.validation import require_cotangent, require_float, require_ndim, require_one_device, require_shape
 
 LossBackward = Callable[..., Array]
 
 
 def mean_squared_error(prediction: Array, target: Array) -> tuple[Array, LossBackward]:
-    """Mean over all entries of `(prediction - target)^2`.
-
-    Args:
-        prediction, target: any shape, the same for both.
-
-    Raises:
-        TypeError: dtypes differ or are not floating.
-        ValueError: shapes differ or there is no entry.
-
-    The derivative with respect to an entry is `2 (prediction - target) / entries`.
+    """Mean over all entries of `(prediction - target)^2`; the derivative is `2 (prediction - target) / entries`.
 
     >>> import numpy as np
     >>> loss, backward = mean_squared_error(np.array([1.0, 2.0]), np.array([0.0, 0.0]))
     >>> float(loss), backward()
     (2.5, array([1., 2.]))
     """
-    require_float("mean_squared_error", prediction=prediction, target=target)
-    _require_entries("mean_squared_error", prediction, target)
+    _require_alike("mean_squared_error", prediction=prediction, target=target)
     error = prediction - target
     loss = (error * error).mean()
 
@@ -48,63 +37,46 @@ def mean_squared_error(prediction: Array, target: Array) -> tuple[Array, LossBac
 
 
 def binary_cross_entropy_with_logits(logits: Array, target: Array) -> tuple[Array, LossBackward]:
-    """Mean over all entries of `-t log s(z) - (1 - t) log(1 - s(z))`, where s is the logistic function.
+    """Mean over all entries of `-t log s(z) - (1 - t) log(1 - s(z))`, with logits z, targets t in [0, 1], s logistic.
 
-    Args:
-        logits: z, any shape.
-        target: t in [0, 1], same shape.
-
-    Raises:
-        TypeError: dtypes differ or are not floating.
-        ValueError: shapes differ or there is no entry.
-
-    Written as `max(z, 0) - t z + log(1 + exp(-|z|))`, it neither overflows nor
-    takes the logarithm of zero. The derivative per entry is `(s(z) - t) / entries`.
+    Written as `max(z, 0) - t z + log(1 + exp(-|z|))`, it neither overflows nor takes the logarithm of zero.
+    The derivative per entry is `(s(z) - t) / entries`.
     """
-    require_float("binary_cross_entropy_with_logits", logits=logits, target=target)
-    _require_entries("binary_cross_entropy_with_logits", logits, target)
-    xp = array_module(logits)
-    positive = logits.real >= 0
-    decay = xp.exp(xp.where(positive, -logits, logits))
-    loss = (logits * positive - target * logits + xp.log1p(decay)).mean()
+    _require_alike("binary_cross_entropy_with_logits", logits=logits, target=target)
+    xp, positive = array_module(logits), logits.real >= 0
+    softplus = logits * positive + xp.log1p(xp.exp(xp.where(positive, -logits, logits)))
+    loss = (softplus - target * logits).mean()
 
     def backward(dloss: Any = 1.0) -> Array:
         _require_scalar("binary_cross_entropy_with_logits backward", dloss, loss)
-        probability = xp.where(positive, 1, decay) / (1 + decay)
-        return (probability - target) * (dloss * (1 / logits.size))
+        return (sigmoid(logits)[0] - target) * (dloss * (1 / logits.size))
 
     return loss, backward
 
 
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, LossBackward]:
-    """Mean over the batch of `-log softmax(z_n)[label_n]`.
+    """Mean over the batch of `-log softmax(z_n)[label_n]`, with logits z (N, K) and integers in [0, K) as labels (N,).
 
-    Args:
-        logits: z, shape (N, K).
-        labels: integers in [0, K), shape (N,).
+    Raises also TypeError for labels that are no integers and ValueError for labels outside [0, K); on a GPU, which is
+    not waited for, such a label makes the loss NaN.
 
-    Raises:
-        TypeError: logits are not floating or labels not integers.
-        ValueError: shapes do not fit, the batch is empty or a label is outside [0, K).
-            On a card, which is not waited for, such a label makes the loss NaN.
-
-    With `p = softmax(z)`, computed after subtracting each row's largest
-    logit, the derivative is `(p - onehot(label)) / N`.
+    With `p = softmax(z)`, computed after subtracting each row's largest logit, the derivative is `(p - onehot) / N`.
     """
-    require_float("softmax_cross_entropy", logits=logits)
-    require_ndim("softmax_cross_entropy", "logits", logits, 2, "(batch, classes)")
+    where = "softmax_cross_entropy"
+    require_float(where, logits=logits)
+    require_ndim(where, "logits", logits, 2, "(batch, classes)")
     N, K = logits.shape
-    require_shape("softmax_cross_entropy", "labels", labels, (N,))
+    require_shape(where, "labels", labels, (N,))
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"softmax_cross_entropy: labels must be integers, got {labels.dtype}")
+        raise TypeError(f"{where}: labels must be integers, got {labels.dtype}")
     if N == 0:
-        raise ValueError("softmax_cross_entropy: the batch is empty, so there is no mean")
-    require_one_device("softmax_cross_entropy", logits=logits, labels=labels)
-    xp = array_module(logits)
+        raise ValueError(f"{where}: the batch is empty, so there is no mean")
+    require_one_device(where, logits=logits, labels=labels)
+    xp, labels = array_module(logits), labels.astype(np.int64)
     valid = ((labels >= 0) & (labels < K)).all()
     if xp is np and not valid:
-        raise ValueError(f"softmax_cross_entropy: labels must lie in [0, {K}), got {labels.min()} to {labels.max()}")
-    # Indices out of range wrap on a card without a word; here they wrap by decision, and show in the loss.
+        raise ValueError(f"{where}: labels must lie in [0, {K}), got {labels.min()} to {labels.max()}")
+    # Indices out of range wrap on a GPU without a word; here they wrap by decision, and show in the loss.
     rows, labels = xp.arange(N), labels % K
     shifted = logits - logits.real.max(axis=1, keepdims=True)
     weights = xp.exp(shifted)
@@ -114,7 +86,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, LossBack
         loss = xp.where(valid, loss, xp.nan).astype(logits.dtype)
 
     def backward(dloss: Any = 1.0) -> Array:
-        _require_scalar("softmax_cross_entropy backward", dloss, loss)
+        _require_scalar(f"{where} backward", dloss, loss)
         dlogits: Array = weights / total[:, None]
         dlogits[rows, labels] -= 1
         return dlogits * (dloss * (1 / N))
@@ -122,7 +94,9 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, LossBack
     return loss, backward
 
 
-def _require_entries(where: str, prediction: Array, target: Array) -> None:
+def _require_alike(where: str, **arrays: Array) -> None:
+    require_float(where, **arrays)
+    prediction, target = arrays.values()
     require_shape(where, "target", target, prediction.shape)
     if prediction.size == 0:
         raise ValueError(f"{where}: there is no entry to average, shape {prediction.shape}")

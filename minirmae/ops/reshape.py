@@ -1,52 +1,33 @@
 """The same numbers in another shape."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable
 
 from minirmae.arrays import Array
-from minirmae.ops.activations import ArrayBackward
-from minirmae.validation import cotangent_check, require_float
+from minirmae.validation import require_cotangent, require_float
 
 
-def reshape(x: Array, shape: tuple[int, ...], *, copy: bool = True) -> tuple[Array, ArrayBackward]:
-    """Give every sample of a batch a new shape, in row-major order.
+def reshape(x: Array, shape: tuple[int, ...]) -> tuple[Array, Callable[[Array], Array]]:
+    """Give every sample of a batch x (N, ...) the new `shape`, without the batch axis, in row-major order.
 
-    Args:
-        x: shape (N, ...).
-        shape: the new shape of one sample, without the batch axis.
-        copy: False if nobody else has x and dy: then the results may share their memory.
-
-    Returns:
-        y, shape (N, *shape), and `backward(dy) -> dx`. Both are copies, so
-        that no result shares memory with an argument, unless that is allowed.
-
-    Raises:
-        TypeError: `x` is not floating.
-        ValueError: a sample of `x` has another number of entries than `shape`.
+    Returns y (N, *shape) and `backward(dy) -> dx`, both copies. Raises TypeError if `x` is not floating, ValueError if
+    a sample has another number of entries than `shape`.
     """
     require_float("reshape", x=x)
-    if x.ndim < 1 or math.prod(x.shape[1:]) != math.prod(shape):
-        raise ValueError(
-            f"reshape: a sample of shape {x.shape[1:]} cannot become {tuple(shape)}: "
-            f"{math.prod(x.shape[1:])} entries against {math.prod(shape)}"
-        )
-    y = x.reshape(x.shape[0], *shape)
-    y = y.copy() if copy else y
-    check, shape_of_x = cotangent_check("reshape backward", y), x.shape
+    entries = math.prod(x.shape[1:])
+    if x.ndim < 1 or entries != math.prod(shape):
+        what = f"a sample of shape {x.shape[1:]} cannot become {tuple(shape)}"
+        raise ValueError(f"reshape: {what}: {entries} entries against {math.prod(shape)}")
+    y = x.reshape(x.shape[0], *shape).copy()
 
     def backward(dy: Array) -> Array:
-        check(dy)
-        dx = dy.reshape(shape_of_x)
-        return dx.copy() if copy else dx
+        require_cotangent("reshape backward", dy, y)
+        return dy.reshape(x.shape).copy()
 
     return y, backward
 
 
-def flatten(x: Array, *, copy: bool = True) -> tuple[Array, ArrayBackward]:
-    """Make every sample of a batch (N, ...) a vector: y has shape (N, entries). `copy` is that of `reshape`.
-
-    Raises TypeError if `x` is not floating.
-    """
+def flatten(x: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """Make every sample of a batch (N, ...) a vector: y has shape (N, entries)."""
     require_float("flatten", x=x)
-    return reshape(x, (math.prod(x.shape[1:]),), copy=copy)
+    return reshape(x, (math.prod(x.shape[1:]),))

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.arrays import Array, asarray, wait_for
+from minirmae.arrays import Array, asarray
 from minirmae.data import ArrayDataset, Dataset, DeviceDataset
+from minirmae.devices import wait_for
+from minirmae.engine import prepared, training_step
 from minirmae.engines.cpu import blas
 from minirmae.engines.cpu.parallel import Team
-from minirmae.engines.cpu.step import TrainingStep
 from minirmae.layers import Conv2d, ConvTranspose2d, Layer, Linear, LinearStack, Shape
 from minirmae.models.autoencoder import PRESETS, Autoencoder, ModelConfig, build
 from minirmae.objectives import reconstruction
@@ -67,8 +68,9 @@ def measure(
     dtype: Any = np.float32,
     seed: int = 0,
     device: str = "cpu",
+    engine: str = "fast",
 ) -> Timing:
-    """Time `repeats` training steps on random images: forward, backward and Adam.
+    """Time `repeats` training steps of an engine on random images: forward, backward and Adam.
 
     On a card the images are there already, and every part is waited for.
 
@@ -80,7 +82,7 @@ def measure(
     images = rng.integers(0, 256, (batch, *PRESETS[config.preset].image), dtype=np.uint8)
     data = _on_device(images, device)
     indices = np.arange(batch)
-    with TrainingStep(model, reconstruction, Adam(1e-4), workers) as step:
+    with training_step(model, reconstruction, Adam(1e-4), engine=engine, workers=workers) as step:
 
         def run() -> None:
             step(data.batch(indices, model.dtype), rng)
@@ -90,7 +92,7 @@ def measure(
         seconds = median(_seconds(run, device) for _ in range(repeats))
     gflops = 3 * batch * forward_operations(model, PRESETS[config.preset].image) / seconds / 1e9
     share = _on_device(images[: max(1, batch // workers)], device)
-    parts = _Parts(model, share, Adam(1e-4), len(model.values) // workers)
+    parts = _Parts(prepared(model, engine), share, Adam(1e-4), len(model.values) // workers)
     with blas.one_thread() if workers > 1 else nullcontext():
         for _ in range(3):
             parts.run()

@@ -23,7 +23,7 @@ from minirmae.runs.interrupt import TrainingInterrupted
 from minirmae.fit import Step, fit, noise_generator, training_steps
 from minirmae.runs.progress import Progress
 from minirmae.runs.run import Run, RunError, open_run
-from minirmae.engines.cpu.step import NonFiniteLoss, TrainingStep
+from minirmae.step import NonFiniteLoss
 from minirmae.runs.trainer import train, train_together
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
     "Step",
     "TrainingConfig",
     "TrainingInterrupted",
-    "TrainingStep",
+
     "evaluate",
     "evaluate_classifier",
     "evaluation_data",

@@ -18,7 +18,7 @@ from minirmae.arrays import Array, asarray, asnumpy
 from minirmae.layers import Layer
 from minirmae.optimizers import Optimizer
 from minirmae.runs.archive import CheckpointError, read_arrays, write_arrays
-from minirmae.engines.cpu.step import NonFiniteLoss
+from minirmae.step import NonFiniteLoss
 
 FORMAT = "minirmae checkpoint"
 VERSION = 1

@@ -12,7 +12,7 @@ from minirmae.fit import Step
 from minirmae.runs.loops import Loop
 from minirmae.runs.progress import Progress
 from minirmae.runs.session import Session
-from minirmae.engines.cpu.step import NonFiniteLoss
+from minirmae.step import NonFiniteLoss
 
 
 def conduct(sessions: Sequence[Session], loop: Loop, progress: Progress | None, resume: Sequence[Path]) -> None:

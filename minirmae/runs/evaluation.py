@@ -18,7 +18,7 @@ from minirmae.data import Dataset, Labelled, ordered_batches, to_device
 from minirmae.objectives import Objective, reconstruction
 from minirmae.objectives.classify import cross_entropy
 from minirmae.measures.rank import RankSummary, summarize
-from minirmae.engines.cpu.step import NonFiniteLoss
+from minirmae.step import NonFiniteLoss
 
 
 @dataclass(frozen=True)

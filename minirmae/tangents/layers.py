@@ -103,42 +103,53 @@ def tangent_rule(layer: Any, x: Array, tx: Array, rng: Rng = None) -> LayerTange
     raise NotImplementedError
 
 
-_ONE_OP: dict[type[Layer], tuple[Callable[..., Tangent], tuple[str, ...]]] = {
-    Linear: (tangents.linear_tangent, ()),
-    Conv2d: (tangents.conv2d_tangent, ("stride", "padding")),
-    ConvTranspose2d: (tangents.conv_transpose2d_tangent, ("stride", "padding", "output_padding")),
-    ReLU: (tangents.relu_tangent, ()),
-    LeakyReLU: (tangents.leaky_relu_tangent, ("slope",)),
-    Sigmoid: (tangents.sigmoid_tangent, ()),
-    Tanh: (tangents.tanh_tangent, ()),
-    Reshape: (tangents.reshape_tangent, ("shape",)),
-    Flatten: (tangents.flatten_tangent, ()),
-    AvgPool2d: (tangents.avg_pool2d_tangent, ("kernel", "stride")),
-    MaxPool2d: (tangents.max_pool2d_tangent, ("kernel", "stride")),
+_PLAIN: dict[type[Layer], Callable[..., Tangent]] = {
+    ReLU: tangents.relu_tangent,
+    LeakyReLU: tangents.leaky_relu_tangent,
+    Sigmoid: tangents.sigmoid_tangent,
+    Tanh: tangents.tanh_tangent,
+    Reshape: tangents.reshape_tangent,
+    Flatten: tangents.flatten_tangent,
+    AvgPool2d: tangents.avg_pool2d_tangent,
+    MaxPool2d: tangents.max_pool2d_tangent,
 }
-"""Layers that are one op: its tangent pass, and which attributes of the layer are its options."""
+"""The tangent pass of the op of each layer without parameters."""
 
 
-def _one_op(
-    op_tangent: Callable[..., Tangent], options: tuple[str, ...], layer: Layer, x: Array, tx: Array, rng: Rng = None
-) -> LayerTangent:
-    return _apply(layer, op_tangent, x, tx, **{name: getattr(layer, name) for name in options})
+def _plain(op_tangent: Callable[..., Tangent], layer: Any, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    return op_tangent(x, tx, *layer.options)
 
 
-for _kind, _rule in _ONE_OP.items():
-    tangent_rule.register(_kind, partial(_one_op, *_rule))
+for _kind, _op_tangent in _PLAIN.items():
+    tangent_rule.register(_kind, partial(_plain, _op_tangent))
+
+
+def _affine(layer: Any, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+    # The layer's own op: an engine may have put another one in its place.
+    parameters = layer.parameters.values()
+    where, values = type(layer).__name__, [p.value for p in parameters]
+    result, op_backward = tangents.affine_tangent(where, layer.op, x, tx, *values, **layer.options)
+
+    def backward(dy: Array, dty: Array) -> Pair:
+        dx, dtx, *gradients = op_backward(dy, dty)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad[...] += gradient
+        return dx, dtx
+
+    return result, backward
+
+
+for _kind in (Linear, Conv2d, ConvTranspose2d):
+    tangent_rule.register(_kind, _affine)
 
 
 @tangent_rule.register
 def _linear_stack(layer: LinearStack, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
-    W = layer.parameters["W"]
-    values, op_backward = tangents.linear_stack_tangent(x, tx, layer.factors())
+    values, op_backward = tangents.affine_tangent("LinearStack", layer.op, x, tx, layer.factors())
 
     def backward(dy: Array, dty: Array) -> Pair:
         dx, dtx, dfactors = op_backward(dy, dty)
-        if W.trainable:
-            # A shared weight is one argument used l times: its gradients add up.
-            W.grad[...] += dfactors if len(W.value) == layer.layers else dfactors.sum(axis=0)
+        layer.add_gradient(dfactors)
         return dx, dtx
 
     return values, backward
@@ -147,32 +158,18 @@ def _linear_stack(layer: LinearStack, x: Array, tx: Array, rng: Rng = None) -> L
 @tangent_rule.register
 def _dropout(layer: Dropout, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
     if rng is None:
-        return _apply(layer, tangents.dropout_tangent, x, tx, keep=array_module(x).ones(x.shape, dtype=bool), rate=0.0)
+        return tangents.dropout_tangent(x, tx, array_module(x).ones(x.shape, dtype=bool), 0.0)
     keep = asarray(rng.random(x.shape) >= layer.rate, device_of(x))
-    return _apply(layer, tangents.dropout_tangent, x, tx, keep=keep, rate=layer.rate)
+    return tangents.dropout_tangent(x, tx, keep, layer.rate)
 
 
 @tangent_rule.register
 def _sequential(layer: Sequential, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
     if not layer.children:
-        return _apply(layer, tangents.reshape_tangent, x, tx, shape=x.shape[1:])
+        return tangents.reshape_tangent(x, tx, x.shape[1:])
     return chain(layer.children.values(), x, tx, rng)
 
 
 @tangent_rule.register
 def _autoencoder(layer: Autoencoder, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
     return chain((layer.encoder, layer.bottleneck, layer.decoder), x, tx, rng)
-
-
-def _apply(layer: Layer, op_tangent: Callable[..., Tangent], x: Array, tx: Array, **options: Any) -> LayerTangent:
-    """Call `op_tangent(x, tx, *parameters)`; its backward adds the parameters' gradients and returns the other two."""
-    parameters = layer.parameters.values()
-    values, op_backward = op_tangent(x, tx, *(p.value for p in parameters), **options)
-
-    def backward(dy: Array, dty: Array) -> Pair:
-        dx, dtx, *gradients = op_backward(dy, dty)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad[...] += gradient
-        return dx, dtx
-
-    return values, backward

@@ -22,8 +22,7 @@ from typing import Any
 
 from minirmae import ops
 from minirmae.arrays import Array, array_module
-from minirmae.ops.convolution import pair
-from minirmae.ops.pooling import taken_entries
+from minirmae.ops.pooling import taken_entries, window_pixels
 from minirmae.validation import require_cotangent, require_float
 
 Pair = tuple[Array, Array]
@@ -51,22 +50,22 @@ def linear_tangent(x: Array, tx: Array, W: Array, b: Array | None = None) -> Tan
     >>> [g.item() for g in backward(np.array([[1.0]]), np.array([[10.0]]))]
     [3.0, 30.0, 12.0, 1.0]
     """
-    return _affine("linear_tangent", ops.linear, x, tx, W, b)
+    return affine_tangent("linear_tangent", ops.linear, x, tx, W, b)
 
 
 def linear_stack_tangent(x: Array, tx: Array, W: Array) -> Tangent:
     """Tangent pass of `ops.linear_stack`: `ty = tx W_1 ... W_l`; `backward(dy, dty) -> (dx, dtx, dW)`."""
-    return _affine("linear_stack_tangent", ops.linear_stack, x, tx, W, None)
+    return affine_tangent("linear_stack_tangent", ops.linear_stack, x, tx, W, None)
 
 
 def conv2d_tangent(x: Array, tx: Array, W: Array, b: Array | None = None, **geometry: Any) -> Tangent:
     """Tangent pass of `ops.conv2d` with its `stride` and `padding`; results as for `linear_tangent`."""
-    return _affine("conv2d_tangent", ops.conv2d, x, tx, W, b, **geometry)
+    return affine_tangent("conv2d_tangent", ops.conv2d, x, tx, W, b, **geometry)
 
 
 def conv_transpose2d_tangent(x: Array, tx: Array, W: Array, b: Array | None = None, **geometry: Any) -> Tangent:
     """Tangent pass of `ops.conv_transpose2d` with its geometry; results as for `linear_tangent`."""
-    return _affine("conv_transpose2d_tangent", ops.conv_transpose2d, x, tx, W, b, **geometry)
+    return affine_tangent("conv_transpose2d_tangent", ops.conv_transpose2d, x, tx, W, b, **geometry)
 
 
 def relu_tangent(x: Array, tx: Array) -> Tangent:
@@ -117,9 +116,8 @@ def max_pool2d_tangent(x: Array, tx: Array, kernel: Pixels, stride: Pixels | Non
     where, xp = "max_pool2d_tangent", array_module(x)
     require_direction(where, x, tx)
     y, value_backward = ops.max_pool2d(x, kernel, stride)
-    kernel = pair(where, "kernel", kernel, 1)
-    stride = kernel if stride is None else pair(where, "stride", stride, 1)
-    choices = [((..., *at[1:], slice(None)), taken) for at, taken in taken_entries(x, y, kernel, stride)]
+    pixels = list(window_pixels(where, x, kernel, stride))
+    choices = [((..., *at[1:], slice(None)), taken) for at, taken in taken_entries(x, y, pixels)]
     ty = xp.zeros((*_leading(tx, x), *y.shape), dtype=x.dtype)
     for entries, taken in choices:
         ty += tx[entries] * taken
@@ -177,8 +175,10 @@ def require_direction(where: str, x: Array, tx: Array) -> None:
         )
 
 
-def _affine(where: str, op: Any, x: Array, tx: Array, W: Array, b: Array | None, **options: Any) -> Tangent:
-    """The rule of `y = x W + b`: the op itself, and without its bias on every direction."""
+def affine_tangent(
+    where: str, op: Any, x: Array, tx: Array, W: Array, b: Array | None = None, **options: Any
+) -> Tangent:
+    """The rule of every `op` with `y = x W + b`: the op itself, and without its bias on every direction."""
     bias = () if b is None else (b,)
     require_direction(where, x, tx)
     y, value_backward = op(x, W, *bias, **options)

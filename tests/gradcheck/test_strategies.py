@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 
 from minirmae import ops
-from minirmae.engines.cpu.form import output_size
 from minirmae.gradcheck import assert_gradients
 from minirmae.gradcheck.strategies import arrays_like, geometries
+from minirmae.ops.convolution import output_size
 
 steady = settings(derandomize=True, database=None, deadline=None, max_examples=60)
 

@@ -1,12 +1,12 @@
 """Whether there is a card to test on."""
 
-from minirmae import arrays
+from minirmae import arrays, devices
 
 
 def why_not():
     """Why there is no card to test on; None if there is one."""
     try:
-        arrays.require_device("cuda")
+        devices.require_device("cuda")
     except arrays.DeviceError as error:
         return str(error)
     return None

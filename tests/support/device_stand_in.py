@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.arrays import DeviceError, Library, register
+from minirmae.arrays import DeviceError
+from minirmae.devices import Library, register
 
 DEVICES = 2
 DTYPES = tuple(map(np.dtype, ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")))

@@ -157,7 +157,7 @@ def test_every_layer_has_a_tangent_pass():
     classes = {
         name
         for name, value in inspect.getmembers(layers, inspect.isclass)
-        if issubclass(value, Layer) and value.__module__.startswith("minirmae.layers.")
+        if issubclass(value, Layer) and value is not Layer
     }
     assert {"Linear", "Sequential"} <= classes <= set(CASES)
 

@@ -25,31 +25,14 @@ from dataclasses import dataclass
 from minirmae.arrays import Array, array_module
 from minirmae.engines.cpu.patches import Pair, blocks, fold, windows
 from minirmae.engines.cpu.products import product
-from minirmae.ops.activations import rectify
+from minirmae.engines.cpu.rectifier import rectify
+from minirmae.ops.convolution import output_size
 
 GATHER_LIMIT = 1.3
 """Gathering is chosen up to this many times the multiplications of folding: blocks at the border are wasted."""
 
 GATHER_WIDTH = 8
 """Gathering is chosen for rows of blocks of at least so many entries: products of few columns are slow."""
-
-
-def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
-    """Height and width of a convolution's output: `floor((H + 2 P - K) / S) + 1`.
-
-    Raises:
-        ValueError: the kernel does not fit into the padded input.
-
-    >>> output_size((32, 32), kernel=(4, 4), stride=(2, 2), padding=(1, 1))
-    (16, 16)
-    """
-    out = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True))
-    if min(out) < 1:
-        raise ValueError(
-            f"convolution: the kernel {kernel} is larger than the input {size} with padding {padding}; "
-            "use a smaller kernel or more padding"
-        )
-    return out[0], out[1]
 
 
 @dataclass(frozen=True)
@@ -78,12 +61,12 @@ class Form:
 
     @property
     def gathers(self) -> bool:
-        """Whether `dx` gathers; a function of the geometry alone."""
+        """Whether the input gradient gathers; a function of the geometry alone."""
         blocks = math.prod(self._blocks) * math.prod(self._reach) * math.prod(self.stride)
         few = blocks <= GATHER_LIMIT * math.prod(self.output_size) * math.prod(self.kernel)
         return few and self.stride[1] * self.channels >= GATHER_WIDTH
 
-    def dy(self, x: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
+    def forward(self, x: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
         """dT/dy, the convolution, of images x (N, H, W, C) with a kernel; plus a bias b (O,); rectified if `relu`."""
         y = self._empty(x, self.output_size, self.outputs)
         matrix = W.reshape(-1, self.outputs)
@@ -92,7 +75,7 @@ class Form:
             finish(y[images], b, relu)
         return y
 
-    def dW(self, x: Array, y: Array, out: Array | None = None) -> Array:
+    def weight_gradient(self, x: Array, y: Array, out: Array | None = None) -> Array:
         """dT/dW, the kernel's gradient, at images x and outputs y; written into `out` if that is given."""
         dW = self._no_kernel(x, out)
         total = dW.reshape(-1, self.outputs)
@@ -100,7 +83,9 @@ class Form:
             add_product(total, X.T, y[images].reshape(-1, self.outputs), images)
         return dW
 
-    def dy_and_dW(self, x: Array, W: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
+    def forward_and_weight_gradient(
+        self, x: Array, W: Array, y: Array, out: Array | None = None
+    ) -> tuple[Array, Array]:
         """dT/dy at (x, W) and dT/dW at (x, y), from the same windows of x; the latter into `out` if that is given."""
         dy, dW = self._empty(x, self.output_size, self.outputs), self._no_kernel(x, out)
         matrix, total = W.reshape(-1, self.outputs), dW.reshape(-1, self.outputs)
@@ -109,7 +94,7 @@ class Form:
             add_product(total, X.T, y[images].reshape(-1, self.outputs), images)
         return dy, dW
 
-    def dx(self, y: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
+    def input_gradient(self, y: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
         """dT/dx, the transposed convolution, of outputs y (N, OH, OW, O); plus a bias b (C,); rectified if `relu`."""
         x = self._empty(y, self.size, self.channels)
         for images in (self._gather if self.gathers else self._fold)(x, y, W):
@@ -200,13 +185,6 @@ def add_product(total: Array, a: Array, b: Array, images: slice) -> None:
         product(a, b, out=total)
     else:
         total += product(a, b)
-
-
-def channel_sum(images: Array) -> Array:
-    """Sum of images (N, H, W, C) over everything but the channels: the gradient of a bias."""
-    # A product with ones is several times faster than a sum along the slow axes.
-    pixels = images.reshape(-1, images.shape[3])
-    return array_module(images).ones(len(pixels), dtype=images.dtype) @ pixels
 
 
 def finish(images: Array, b: Array | None, relu: bool) -> None:

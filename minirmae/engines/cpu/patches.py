@@ -44,7 +44,7 @@ def windows(x: Array, grid: Pair, kernel: Pair, stride: Pair, offset: Pair) -> I
     (N, H, W, C), (R, Q), (KH, KW), (SH, SW), (top, left) = x.shape, grid, kernel, stride, offset
     xp = array_module(x)
     if kernel == stride == (1, 1) and offset == (0, 0) and grid == (H, W):
-        yield slice(0, N), x[:].reshape(N * R * Q, C)
+        yield slice(0, N), x[0:N].reshape(N * R * Q, C)
         return
     parts = blocks(N, R * Q * KH * KW * C)
     block = parts[0].stop if parts else 0
@@ -56,7 +56,8 @@ def windows(x: Array, grid: Pair, kernel: Pair, stride: Pair, offset: Pair) -> I
     memory = xp.empty(view.size, dtype=x.dtype)
     for images in parts:
         count = images.stop - images.start
-        frame[:count, rows[0], columns[0]] = x[images, rows[1], columns[1]]
+        # Images are asked for whole, since they may be made on the way, and their sum with them.
+        frame[:count, rows[0], columns[0]] = x[images][:, rows[1], columns[1]]
         size = count * R * Q, KH * KW * C
         matrix = memory[: math.prod(size)]
         if KW * C < RUN:

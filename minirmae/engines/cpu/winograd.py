@@ -52,7 +52,7 @@ def fits(images: int, size: Pair, channels: int, kernel: Pair, outputs: int, str
 class Winograd(Form):
     """`Form` for kernel 4, stride 2, padding 1 and images whose height and width are multiples of 4."""
 
-    def dy(self, x: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
+    def forward(self, x: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
         y = self._empty(x, self.output_size, self.outputs)
         U = self._kernel(W)
         for images in self._parts(len(x)):
@@ -60,13 +60,15 @@ class Winograd(Form):
             finish(y[images], b, relu)
         return y
 
-    def dW(self, x: Array, y: Array, out: Array | None = None) -> Array:
+    def weight_gradient(self, x: Array, y: Array, out: Array | None = None) -> Array:
         dU = self._no_sum(x)
         for images in self._parts(len(x)):
             add_product(dU, self._big(x[images]).transpose(0, 2, 1), self._small(y[images]), images)
         return self._kernel_adjoint(dU, out)
 
-    def dy_and_dW(self, x: Array, W: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
+    def forward_and_weight_gradient(
+        self, x: Array, W: Array, y: Array, out: Array | None = None
+    ) -> tuple[Array, Array]:
         dy, dU = self._empty(x, self.output_size, self.outputs), self._no_sum(x)
         U = self._kernel(W)
         for images in self._parts(len(x)):
@@ -75,7 +77,7 @@ class Winograd(Form):
             add_product(dU, V.transpose(0, 2, 1), self._small(y[images]), images)
         return dy, self._kernel_adjoint(dU, out)
 
-    def dx(self, y: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
+    def input_gradient(self, y: Array, W: Array, b: Array | None = None, relu: bool = False) -> Array:
         x = self._empty(y, self.size, self.channels)
         # Turned, because BLAS is slower where the second factor is transposed.
         U = self._kernel(W, transposed=True)

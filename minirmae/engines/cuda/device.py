@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from minirmae import arrays
+from minirmae import arrays, devices
 from minirmae.arrays import Array
 from minirmae.engines.cuda.launch import Bound
 from minirmae.engines.cuda.modules import function
@@ -52,7 +52,7 @@ class CudaDevice:
     def __init__(self, device: str = "cuda", precision: str = "tf32", *, capture: bool = True) -> None:
         self.precision, self.capture = precision, capture
         self._kept: list[Any] = []
-        with arrays.using(device) as self.name:
+        with devices.using(device) as self.name:
             import cupy
 
             self._cupy = cupy
@@ -62,7 +62,7 @@ class CudaDevice:
 
     def allocate(self, size: int) -> int:
         """See `Device`; DeviceError, saying how much was wanted, if there is not enough memory."""
-        with arrays.using(self.name), self._lanes[0]:
+        with devices.using(self.name), self._lanes[0]:
             try:
                 memory = self._cupy.zeros(size, dtype=self._cupy.uint8)
             except MemoryError as error:
@@ -87,11 +87,11 @@ class CudaDevice:
 
     def record(self, launches: Sequence[Bound]) -> Replay:
         """See `Device`. Warns once and launches one by one if the driver will not capture."""
-        with arrays.using(self.name):
+        with devices.using(self.name):
             functions = [function(b.launch.kernel, self.precision, b.launch.tile, self.number) for b in launches]
 
             def launch_all() -> None:
-                with arrays.using(self.name):
+                with devices.using(self.name):
                     self._issue(functions, launches)
 
             # The first run loads the kernels' code, which must not happen during a capture.
@@ -154,5 +154,5 @@ class CudaDevice:
         waiting.wait_event(self._events[number])
 
     def _copy(self, to: int, source: int, size: int, kind: int) -> None:
-        with arrays.using(self.name):
+        with devices.using(self.name):
             self._cupy.cuda.runtime.memcpyAsync(to, source, size, kind, self._lanes[0].ptr)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.engines.cpu.form import output_size
 from minirmae.engines.cuda.launch import int32
+from minirmae.ops.convolution import output_size
 
 Pair = tuple[int, int]
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from minirmae.arrays import Array, asarray, asnumpy
 from minirmae.data.batches import epoch_order
-from minirmae.engines.cpu.step import NonFiniteLoss
 from minirmae.engines.cuda.device import Device
 from minirmae.engines.cuda.launch import Buffer
 from minirmae.engines.cuda.layout import lay_out
@@ -24,6 +23,7 @@ from minirmae.engines.cuda.network import NotCapturable, Stage, read_stages
 from minirmae.engines.cuda.plan import StepPlan
 from minirmae.layers import Layer
 from minirmae.optimizers import Adam, AdamW
+from minirmae.step import NonFiniteLoss
 from minirmae.validation import require_positive_int
 
 _MOMENTS = "first_moment", "second_moment"

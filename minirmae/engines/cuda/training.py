@@ -16,7 +16,6 @@ import numpy as np
 
 from minirmae.arrays import Array
 from minirmae.data import Dataset
-from minirmae.engines.cpu.step import NonFiniteLoss
 from minirmae.engines.cuda.device import Device
 from minirmae.engines.cuda.network import NotCapturable
 from minirmae.engines.cuda.replicas import Replicas
@@ -25,6 +24,7 @@ from minirmae.fit import Step, training_steps
 from minirmae.layers import Layer
 from minirmae.objectives import Objective, reconstruction
 from minirmae.optimizers import Optimizer
+from minirmae.step import NonFiniteLoss
 from minirmae.validation import require_int
 
 

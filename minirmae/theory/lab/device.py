@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 
-from minirmae.arrays import Array, asarray, device_of, using
+from minirmae.arrays import Array, asarray, device_of
+from minirmae.devices import using
 
 _device: ContextVar[str | None] = ContextVar("device of simulations", default=None)
 

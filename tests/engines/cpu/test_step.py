@@ -5,10 +5,12 @@ import os
 import numpy as np
 import pytest
 
+from minirmae.engine import training_step
+from minirmae.engines.cpu.step import TrainingStep
 from minirmae.models.autoencoder import ModelConfig, build
 from minirmae.objectives import reconstruction
 from minirmae.optimizers import SGD, AdamW, Momentum
-from minirmae.runs import NonFiniteLoss, TrainingStep
+from minirmae.step import NonFiniteLoss
 
 CONFIG = ModelConfig("shapes", 4, 2)
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork processes")
@@ -143,7 +145,44 @@ def test_large_finite_gradients_are_finite():
     assert np.isfinite(losses).all()
 
 
-def test_a_part_of_a_model_cannot_be_shared():
+def test_a_part_of_a_model_cannot_be_trained_alone():
     model = build(CONFIG, np.random.default_rng(0))
     with pytest.raises(ValueError, match="shares its vectors with a larger model"):
-        model.encoder.share()
+        TrainingStep(model.encoder, reconstruction, SGD(0.1))
+
+
+@needs_fork
+@pytest.mark.parametrize("workers", [1, 2])
+def test_views_taken_before_hold_afterwards(workers):
+    model, optimizer = build(CONFIG, np.random.default_rng(0)), AdamW(1e-3)
+    values, W, store = model.values, model.encoder.children["0"].parameters["W"].value, model.store
+    (images,) = batches(4)
+    with TrainingStep(model, reconstruction, optimizer, workers) as step:
+        step(images.astype(np.float32), np.random.default_rng(1))
+        trained = model.values.copy()
+    assert model.store is store
+    np.testing.assert_array_equal(values, trained)
+    np.testing.assert_array_equal(W.ravel(), trained[: W.size])
+    assert np.isfinite(model.grads).all()
+
+
+def test_an_objective_may_look_at_gradients_and_add_to_them_before_the_model_does():
+    def decayed(model, x, rng):
+        loss, backward = reconstruction(model, x, rng)
+
+        def backward_after_decay():
+            assert not model.encoder.children["2"].parameters["b"].grad.any()
+            for _, p in model.named_parameters():
+                p.grad[...] += p.value
+            backward()
+
+        return loss, backward_after_decay
+
+    def trained(engine):
+        model = build(CONFIG, np.random.default_rng(0), np.float64)
+        with training_step(model, decayed, SGD(0.1), engine=engine) as take:
+            for x in batches(4, 4):
+                take(x, np.random.default_rng(1))
+        return model.values
+
+    np.testing.assert_allclose(trained("fast"), trained("reference"), rtol=1e-10, atol=1e-12)

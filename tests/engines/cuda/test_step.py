@@ -6,13 +6,13 @@ import pytest
 from cuda_models import IMAGES, autoencoder, dense
 
 from minirmae.data import ArrayDataset
-from minirmae.engines.cpu.step import NonFiniteLoss
 from minirmae.engines.cuda.memory import CAPACITY
 from minirmae.engines.cuda.network import NotCapturable
 from minirmae.engines.cuda.step import CapturedTraining
 from minirmae.optimizers import SGD, Adam, AdamW
 from minirmae.runs import fit
 from minirmae.schedules import cosine
+from minirmae.step import NonFiniteLoss
 
 pytestmark = pytest.mark.skipif(cuda_emulator.COMPILER is None, reason="no C++ compiler (g++ or clang++)")
 

@@ -6,13 +6,13 @@ import pytest
 from cuda_models import IMAGES, autoencoder
 
 from minirmae.data import ArrayDataset, DeviceDataset, Subset, shapes
-from minirmae.engines.cpu.step import NonFiniteLoss
 from minirmae.engines.cuda.network import NotCapturable
 from minirmae.engines.cuda.replicas import Replicas, like, resident
 from minirmae.engines.cuda.training import captured_steps, fit_replicas, steps_together
 from minirmae.fit import training_steps
 from minirmae.layers import Dropout, Flatten, Linear, Reshape, Sequential
 from minirmae.optimizers import SGD, Adam
+from minirmae.step import NonFiniteLoss
 
 needs_compiler = pytest.mark.skipif(cuda_emulator.COMPILER is None, reason="no C++ compiler (g++ or clang++)")
 DATA = ArrayDataset(IMAGES)

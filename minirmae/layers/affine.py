@@ -1,0 +1,157 @@
+"""Layers with weights: an op, called with the layer's parameters, whose gradients its backward adds up.
+
+`op` is an attribute, so that an engine can put a faster one of the same contract in its place. Options of all: `rng`,
+the source of the initial weights; `bias` (True); `initializer`, see `minirmae.initializers`; `dtype` (float32).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minirmae import ops
+from minirmae.arrays import Array, array_module
+from minirmae.layers.layer import Backward, Layer, Shape
+from minirmae.ops.convolution import Pixels, output_size, pair, transposed_output_size
+from minirmae.validation import require_int, require_positive_int
+
+Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
+
+
+def uniform_fan_in(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """Uniform in [-1/sqrt(fan_in), 1/sqrt(fan_in)]: the frameworks' default, on which IRMAE relies."""
+    return rng.uniform(-1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in), shape)
+
+
+class Affine(Layer):
+    """`y = op(x, W, b, **options)`, with W of `shape` and b (outputs,)."""
+
+    op: Callable[..., Any]
+
+    def __init__(
+        self, shape: tuple[int, ...], outputs: int, *, rng: np.random.Generator, bias: bool = True,
+        initializer: Initializer = uniform_fan_in, dtype: Any = np.float32
+    ) -> None:  # fmt: skip
+        fans = math.prod(shape[:-1]), math.prod(shape[:-2]) * shape[-1]
+        arrays = {"W": initializer(rng, shape, *fans).astype(dtype)}
+        if bias:
+            arrays["b"] = uniform_fan_in(rng, (outputs,), *fans).astype(dtype)
+        super().__init__(arrays)
+        self.outputs = outputs
+        self.options: dict[str, Any] = {}
+
+    def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
+        parameters = self.parameters.values()
+        y, op_backward = self.op(x, *(p.value for p in parameters), **self.options)
+
+        def backward(dy: Array) -> Array:
+            dx, *gradients = op_backward(dy)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad[...] += gradient
+            return dx  # type: ignore[no-any-return]
+
+        return y, backward
+
+
+class Linear(Affine):
+    """Affine map of vectors, W (inputs, outputs), b (outputs,); see `ops.linear`. ValueError for a size below 1."""
+
+    op = staticmethod(ops.linear)
+
+    def __init__(self, inputs: int, outputs: int, **options: Any) -> None:
+        require_positive_int("Linear", inputs=inputs, outputs=outputs)
+        super().__init__((inputs, outputs), outputs, **options)
+        self.inputs = inputs
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (self.outputs,)
+
+
+class Conv2d(Affine):
+    """Convolution of images (N, H, W, inputs), W (KH, KW, inputs, outputs), b (outputs,); see `ops.conv2d`."""
+
+    op = staticmethod(ops.conv2d)
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: Pixels, *, stride: Pixels = 1, padding: Pixels = 0, **options: Any
+    ) -> None:
+        require_positive_int("Conv2d", inputs=inputs, outputs=outputs)
+        self.kernel = pair("Conv2d", "kernel", kernel, 1)
+        super().__init__((*self.kernel, inputs, outputs), outputs, **options)
+        self.stride, self.padding = pair("Conv2d", "stride", stride, 1), pair("Conv2d", "padding", padding, 0)
+        self.options = {"stride": self.stride, "padding": self.padding}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (*output_size((shape[0], shape[1]), self.kernel, **self.options), self.outputs)
+
+
+class ConvTranspose2d(Affine):
+    """Transposed convolution of images (N, H, W, inputs), W (KH, KW, outputs, inputs); see `ops.conv_transpose2d`.
+
+    The fans are those of the convolution whose adjoint it is, as the frameworks have it.
+    """
+
+    op = staticmethod(ops.conv_transpose2d)
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: Pixels, *, stride: Pixels = 1, padding: Pixels = 0,
+        output_padding: Pixels = 0, **options: Any
+    ) -> None:  # fmt: skip
+        where = "ConvTranspose2d"
+        require_positive_int(where, inputs=inputs, outputs=outputs)
+        self.kernel = pair(where, "kernel", kernel, 1)
+        super().__init__((*self.kernel, outputs, inputs), outputs, **options)
+        self.stride, self.padding = pair(where, "stride", stride, 1), pair(where, "padding", padding, 0)
+        self.output_padding = pair(where, "output_padding", output_padding, 0)
+        self.options = {"stride": self.stride, "padding": self.padding, "output_padding": self.output_padding}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (*transposed_output_size((shape[0], shape[1]), self.kernel, **self.options), self.outputs)
+
+
+class LinearStack(Layer):
+    """`layers` square linear maps (n, n) without bias in a row: IRMAE's extra layers; see `ops.linear_stack`.
+
+    The paper's ablations: `shared` is one weight, used l times; not `trainable` keeps the random weights as they are.
+    """
+
+    op = staticmethod(ops.linear_stack)
+
+    def __init__(
+        self, n: int, layers: int, *, rng: np.random.Generator, shared: bool = False, trainable: bool = True,
+        initializer: Initializer = uniform_fan_in, dtype: Any = np.float32
+    ) -> None:  # fmt: skip
+        require_positive_int("LinearStack", n=n)
+        require_int("LinearStack", "layers", layers, 0)
+        W = np.empty((min(layers, 1) if shared else layers, n, n), dtype=dtype)
+        for i in range(len(W)):
+            W[i] = initializer(rng, (n, n), n, n)
+        super().__init__({"W": W} if trainable else None, fixed=None if trainable else {"W": W})
+        self.n, self.layers = n, layers
+
+    def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
+        y, op_backward = self.op(x, self.factors())
+
+        def backward(dy: Array) -> Array:
+            dx, dfactors = op_backward(dy)
+            self.add_gradient(dfactors)
+            return dx
+
+        return y, backward
+
+    def add_gradient(self, dfactors: Array) -> None:
+        """Add the gradient of `factors`; a shared weight is one argument used l times, so its gradients add up."""
+        W = self.parameters["W"]
+        if W.trainable:
+            W.grad[...] += dfactors if len(W.value) == self.layers else dfactors.sum(axis=0)
+
+    def factors(self) -> Array:
+        """The l matrices in the order in which they are applied, shape (l, n, n)."""
+        W = self.parameters["W"].value
+        return array_module(W).broadcast_to(W, (self.layers, self.n, self.n))  # type: ignore[no-any-return]
+
+    def collapse(self) -> Array:
+        """The one (n, n) matrix `W_1 W_2 ... W_l` that does what the stack does."""
+        factors = self.factors()
+        return ops.linear_stack(array_module(factors).eye(self.n, dtype=factors.dtype), factors)[0]
