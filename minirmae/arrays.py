@@ -4,6 +4,7 @@ NumPy on the CPU ("cpu") is the reference; CuPy puts the same functions on an NV
 works on both calls the library of its arrays `xp`. All that concerns other devices than the CPU is in `devices.py`.
 """
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,7 @@ def asarray(x: Any, device: str = "cpu") -> Array:
     """Return `x`, an array or what `numpy.asarray` takes, on `device`; DeviceError if that cannot be used."""
     if device == "cpu":
         return asnumpy(x)
-    from minirmae.devices import upload
-
-    return upload(x, device)
+    return import_module("minirmae.devices").upload(x, device)  # type: ignore[no-any-return]
 
 
 def asnumpy(x: Any) -> Array:
@@ -52,6 +51,4 @@ def _kind(x: Any) -> str:
 
 
 def _library(kind: str) -> Any:
-    from minirmae.devices import library
-
-    return library(kind)
+    return import_module("minirmae.devices").library(kind)

@@ -15,8 +15,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from minirmae.layers import Layer
+from minirmae.objectives.objective import Objective
 from minirmae.optimizers import Optimizer
-from minirmae.step import Objective, take_step
+from minirmae.step import take_step
 from minirmae.validation import require_choice, require_int
 
 ENGINES = ("fast", "reference")

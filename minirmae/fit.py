@@ -18,9 +18,8 @@ from minirmae.arrays import Array
 from minirmae.data import Dataset, batches, steps_per_epoch, to_device
 from minirmae.engine import training_step
 from minirmae.layers import Layer
-from minirmae.objectives import reconstruction
+from minirmae.objectives import Objective, reconstruction
 from minirmae.optimizers import Optimizer
-from minirmae.step import Objective
 from minirmae.validation import require_int
 
 _NOISE_STREAM = 6

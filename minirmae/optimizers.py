@@ -1,8 +1,4 @@
-"""Optimisers: update rules on a flat vector of parameters and one of gradients.
-
-`optimizer.step(values, grads)` changes `values` in place. The state is made at the first step, as long as `values`;
-`state_dict` and `load_state_dict` carry it through a checkpoint. A learning rate is a number or a schedule.
-"""
+"""Optimisers: update rules on a flat vector of parameters and one of gradients, as the textbooks write them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -11,19 +7,19 @@ from minirmae.arrays import Array, array_module, asarray
 from minirmae.validation import require_cotangent, require_range
 
 Schedule = Callable[[int], float]
-"""The learning rate as a function of the step, counted from 0; see `minirmae.schedules`."""
+Rate = float | Schedule
+"""A learning rate: a number, or a function of the step, counted from 0; see `minirmae.schedules`."""
 
 
 class Optimizer:
-    """Base: counts `steps`, knows the learning rate, and keeps the state vectors, `moments`, by name."""
+    """Base: counts `steps`, knows the learning rate, a number or a schedule, and keeps the state `moments` by name."""
 
     state_names: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, learning_rate: float | Schedule) -> None:
+    def __init__(self, learning_rate: Rate) -> None:
         if not callable(learning_rate):
             require_range(type(self).__name__, "learning_rate", learning_rate, 0)
-        self.learning_rate = learning_rate
-        self.steps = 0
+        self.learning_rate, self.steps = learning_rate, 0
         self.moments: dict[str, Array] = {}
 
     def step(self, values: Array, grads: Array) -> None:
@@ -56,11 +52,10 @@ class Optimizer:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that `state_dict` returned; ValueError if the names are not this optimiser's."""
-        full = {"steps", *self.state_names}
-        expected = full if int(state.get("steps", 0)) else {"steps"}
-        if set(state) not in (expected, full):
-            lists = f"hold {', '.join(sorted(expected))}; got {', '.join(sorted(state))}"
-            raise ValueError(f"{type(self).__name__}: the state must {lists}; was it saved by another optimiser?")
+        expected = {"steps", *(self.state_names if int(state.get("steps", 0)) else ())}
+        if set(state) not in (expected, {"steps", *self.state_names}):
+            what = f"must hold {', '.join(sorted(expected))}; got {', '.join(sorted(state))}"
+            raise ValueError(f"{type(self).__name__}: the state {what}; was it saved by another optimiser?")
         self.steps = int(state["steps"])
         self.moments = {name: state[name].copy() for name in self.state_names if name in state}
 
@@ -81,16 +76,14 @@ class Momentum(Optimizer):
 
     state_names = ("velocity",)
 
-    def __init__(self, learning_rate: float | Schedule, momentum: float = 0.9) -> None:
+    def __init__(self, learning_rate: Rate, momentum: float = 0.9) -> None:
         super().__init__(learning_rate)
         require_range("Momentum", "momentum", momentum, 0, 1)
         self.momentum = momentum
 
     def update(self, values: Array, grads: Array, rate: float, *state: Array) -> None:
-        (velocity,) = state
-        velocity *= self.momentum
-        velocity += grads
-        values -= rate * velocity
+        state[0][...] = self.momentum * state[0] + grads
+        values -= rate * state[0]
 
 
 class Adam(Optimizer):
@@ -99,7 +92,7 @@ class Adam(Optimizer):
     state_names = ("first_moment", "second_moment")
 
     def __init__(
-        self, learning_rate: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
+        self, learning_rate: Rate = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
     ) -> None:
         super().__init__(learning_rate)
         for name, value in (("beta1", beta1), ("beta2", beta2)):
@@ -118,9 +111,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2), which does not pass the moments."""
 
-    def __init__(
-        self, learning_rate: float | Schedule = 1e-3, *betas: float, weight_decay: float = 1e-2, **options: float
-    ) -> None:
+    def __init__(self, learning_rate: Rate = 1e-3, *betas: float, weight_decay: float = 1e-2, **options: float) -> None:
         super().__init__(learning_rate, *betas, **options)
         require_range("AdamW", "weight_decay", weight_decay, 0)
         self.weight_decay = weight_decay

@@ -10,29 +10,28 @@ from minirmae.arrays import Array, DeviceError, device_of
 def require_float(where: str, **arrays: Array | None) -> None:
     """Raise TypeError unless all arrays but None hold floats of one dtype, DeviceError unless on one device."""
     given = {name: array for name, array in arrays.items() if array is not None}
-    dtype = None
+    first, like = next(iter(given.items()))
     for name, array in given.items():
         if not hasattr(array, "dtype"):
             raise TypeError(f"{where}: {name} must be an array, got {type(array).__name__}; wrap it with numpy.asarray")
         if array.dtype.kind not in "fc":
-            advice = "convert it first (images: x.astype(numpy.float32) / 255)"
-            raise TypeError(f"{where}: {name} must hold floats, got {array.dtype}; {advice}")
-        if array.dtype != (dtype := dtype or array.dtype):
-            what = f"{next(iter(given))} is {dtype} and {name} is {array.dtype}"
+            what = f"{name} must hold floats, got {array.dtype}"
+            raise TypeError(f"{where}: {what}; convert it first (images: x.astype(numpy.float32) / 255)")
+        if array.dtype != like.dtype:
+            what = f"{first} is {like.dtype} and {name} is {array.dtype}"
             raise TypeError(f"{where}: all arrays must share one dtype, but {what}; convert one with .astype")
     require_one_device(where, **given)
 
 
 def require_one_device(where: str, **arrays: Any) -> None:
     """Raise DeviceError unless all arrays are on one device."""
-    first, *others = arrays
-    device = device_of(arrays[first])
-    for name in others:
-        if (other := device_of(arrays[name])) != device:
-            raise DeviceError(
-                f"{where}: arrays on two devices: {first} is on {device} and {name} on {other}; bring one over with "
-                f"minirmae.arrays.asarray({first}, {other!r}), or a model with model.to({device!r})"
-            )
+    devices = {name: device_of(array) for name, array in arrays.items()}
+    first, device = next(iter(devices.items()))
+    for name, other in devices.items():
+        if other != device:
+            what = f"{where}: arrays on two devices: {first} is on {device} and {name} on {other}"
+            advice = f"minirmae.arrays.asarray({first}, {other!r}), or a model with model.to({device!r})"
+            raise DeviceError(f"{what}; bring one over with {advice}")
 
 
 def require_ndim(where: str, name: str, array: Array, ndim: int, layout: str) -> None:

@@ -1,7 +1,7 @@
 """Layers with weights: an op, called with the layer's parameters, whose gradients its backward adds up.
 
-`op` is an attribute, so that an engine can put a faster one of the same contract in its place. Options of all: `rng`,
-the source of the initial weights; `bias` (True); `initializer`, see `minirmae.initializers`; `dtype` (float32).
+Options of all: `rng`, the source of the weights; `bias` (True); `initializer`, see `minirmae.initializers`; `dtype`
+(float32). `op` is an attribute: an engine can put a faster one in its place.
 """
 
 import math
@@ -12,8 +12,8 @@ import numpy as np
 
 from minirmae import ops
 from minirmae.arrays import Array, array_module
-from minirmae.layers.layer import Backward, Layer, Shape
-from minirmae.ops.convolution import Pixels, output_size, pair, transposed_output_size
+from minirmae.layers.layer import Backward, Layer
+from minirmae.ops.convolution import Pixels, pair
 from minirmae.validation import require_int, require_positive_int
 
 Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
@@ -28,6 +28,7 @@ class Affine(Layer):
     """`y = op(x, W, b, **options)`, with W of `shape` and b (outputs,)."""
 
     op: Callable[..., Any]
+    options: dict[str, Any]
 
     def __init__(
         self, shape: tuple[int, ...], outputs: int, *, rng: np.random.Generator, bias: bool = True,
@@ -38,8 +39,7 @@ class Affine(Layer):
         if bias:
             arrays["b"] = uniform_fan_in(rng, (outputs,), *fans).astype(dtype)
         super().__init__(arrays)
-        self.outputs = outputs
-        self.options: dict[str, Any] = {}
+        self.outputs, self.options = outputs, {}
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
         parameters = self.parameters.values()
@@ -64,9 +64,6 @@ class Linear(Affine):
         super().__init__((inputs, outputs), outputs, **options)
         self.inputs = inputs
 
-    def output_shape(self, shape: Shape) -> Shape:
-        return (self.outputs,)
-
 
 class Conv2d(Affine):
     """Convolution of images (N, H, W, inputs), W (KH, KW, inputs, outputs), b (outputs,); see `ops.conv2d`."""
@@ -79,18 +76,11 @@ class Conv2d(Affine):
         require_positive_int("Conv2d", inputs=inputs, outputs=outputs)
         self.kernel = pair("Conv2d", "kernel", kernel, 1)
         super().__init__((*self.kernel, inputs, outputs), outputs, **options)
-        self.stride, self.padding = pair("Conv2d", "stride", stride, 1), pair("Conv2d", "padding", padding, 0)
-        self.options = {"stride": self.stride, "padding": self.padding}
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (*output_size((shape[0], shape[1]), self.kernel, **self.options), self.outputs)
+        self.options = {"stride": pair("Conv2d", "stride", stride, 1), "padding": pair("Conv2d", "padding", padding, 0)}
 
 
 class ConvTranspose2d(Affine):
-    """Transposed convolution of images (N, H, W, inputs), W (KH, KW, outputs, inputs); see `ops.conv_transpose2d`.
-
-    The fans are those of the convolution whose adjoint it is, as the frameworks have it.
-    """
+    """Transposed convolution of images (N, H, W, inputs), W (KH, KW, outputs, inputs); see `ops.conv_transpose2d`."""
 
     op = staticmethod(ops.conv_transpose2d)
 
@@ -98,16 +88,11 @@ class ConvTranspose2d(Affine):
         self, inputs: int, outputs: int, kernel: Pixels, *, stride: Pixels = 1, padding: Pixels = 0,
         output_padding: Pixels = 0, **options: Any
     ) -> None:  # fmt: skip
-        where = "ConvTranspose2d"
-        require_positive_int(where, inputs=inputs, outputs=outputs)
-        self.kernel = pair(where, "kernel", kernel, 1)
+        require_positive_int("ConvTranspose2d", inputs=inputs, outputs=outputs)
+        self.kernel = pair("ConvTranspose2d", "kernel", kernel, 1)
         super().__init__((*self.kernel, outputs, inputs), outputs, **options)
-        self.stride, self.padding = pair(where, "stride", stride, 1), pair(where, "padding", padding, 0)
-        self.output_padding = pair(where, "output_padding", output_padding, 0)
-        self.options = {"stride": self.stride, "padding": self.padding, "output_padding": self.output_padding}
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (*transposed_output_size((shape[0], shape[1]), self.kernel, **self.options), self.outputs)
+        geometry = ("stride", stride, 1), ("padding", padding, 0), ("output_padding", output_padding, 0)
+        self.options = {name: pair("ConvTranspose2d", name, value, low) for name, value, low in geometry}
 
 
 class LinearStack(Layer):
@@ -127,7 +112,7 @@ class LinearStack(Layer):
         W = np.empty((min(layers, 1) if shared else layers, n, n), dtype=dtype)
         for i in range(len(W)):
             W[i] = initializer(rng, (n, n), n, n)
-        super().__init__({"W": W} if trainable else None, fixed=None if trainable else {"W": W})
+        super().__init__({"W": W} if trainable else {}, fixed={} if trainable else {"W": W})
         self.n, self.layers = n, layers
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:

@@ -38,40 +38,25 @@ class Parameter:
             raise ValueError(f"parameter {self.name} is fixed and has no gradient")
         return self._view(self.store.grads)
 
-    def move(self, store: Store, start: int) -> None:
-        """Copy value and gradient into `store` at `start`, and live there from now on."""
-        value, grad = self.value, self.grad if self.trainable else None
-        self.store, self.start = store, start
-        self.value[...] = value
-        if grad is not None:
-            self.grad[...] = grad
-
     def _view(self, vector: Array) -> Array:
         return vector[self.start : self.start + self.size].reshape(self.shape)
 
-    def __repr__(self) -> str:
-        return f"Parameter({self.name!r}, shape={self.shape}, trainable={self.trainable})"
-
 
 def gather(parameters: list[Parameter]) -> Store:
-    """Move `parameters`, in order, into one new store and return it.
+    """Return a new store with the values and gradients of `parameters`, in order.
 
     Raises TypeError if their dtypes differ, ValueError if one is listed twice or they are on different devices.
     """
     if len({id(p) for p in parameters}) != len(parameters):
-        advice = "build two layers, or use LinearStack(..., shared=True) for one weight used several times"
-        raise ValueError(f"a layer occurs twice in this model; {advice}")
+        shared = "LinearStack(..., shared=True) for one weight used several times"
+        raise ValueError(f"a layer occurs twice in this model; build two layers, or use {shared}")
     dtypes, devices = ({f(p.value) for p in parameters} for f in (lambda value: str(value.dtype), device_of))
     if len(dtypes) > 1:
         raise TypeError(f"all parameters of a model must share one dtype, got {', '.join(sorted(dtypes))}")
     if len(devices) > 1:
         found, advice = ", ".join(sorted(devices)), "move the layers first, with layer.to(device)"
         raise DeviceError(f"all parameters of a model must be on one device, got {found}; {advice}")
-    dtype, xp = next(iter(dtypes), "float32"), array_module(parameters[0].value) if parameters else np
-    sizes = {trained: sum(p.size for p in parameters if p.trainable is trained) for trained in (True, False)}
-    store = Store(xp.empty(sizes[True], dtype), xp.empty(sizes[True], dtype), xp.empty(sizes[False], dtype))
-    ends = {True: 0, False: 0}
-    for p in parameters:
-        p.move(store, ends[p.trainable])
-        ends[p.trainable] += p.size
-    return store
+    xp, dtype = array_module(parameters[0].value) if parameters else np, next(iter(dtypes), "float32")
+    trained, fixed = ([p for p in parameters if p.trainable is choice] for choice in (True, False))
+    parts = [p.value for p in trained], [p.grad for p in trained], [p.value for p in fixed]
+    return Store(*(xp.concatenate([xp.empty(0, dtype), *map(xp.ravel, part)]) for part in parts))

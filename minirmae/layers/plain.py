@@ -1,20 +1,19 @@
 """Layers without parameters: activations, dropout, new shapes and pooling."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minirmae import ops
 from minirmae.arrays import Array, array_module, asarray, device_of
-from minirmae.layers.layer import Backward, Layer, Shape
-from minirmae.ops.convolution import Pixels, output_size, pair
+from minirmae.layers.layer import Backward, Layer
+from minirmae.ops.convolution import Pixels, pair
 from minirmae.validation import require_range
 
 
 class Plain(Layer):
-    """`y = op(x, *options)`."""
+    """`y = op(x, *options)`, an op without weights."""
 
     op: Callable[..., tuple[Array, Backward]]
 
@@ -33,12 +32,9 @@ class ReLU(Plain):
 
 
 class LeakyReLU(Plain):
-    """Leaky rectifier: `slope * x` where x is not positive."""
+    """Leaky rectifier: `slope * x` where x is not positive; the option is the slope, 0.01 by default."""
 
     op = staticmethod(ops.leaky_relu)
-
-    def __init__(self, slope: float = 0.01) -> None:
-        super().__init__(slope)
 
 
 class Sigmoid(Plain):
@@ -54,24 +50,15 @@ class Tanh(Plain):
 
 
 class Reshape(Plain):
-    """Give every sample the shape `shape`."""
+    """Give every sample the shape that is the option."""
 
     op = staticmethod(ops.reshape)
-
-    def __init__(self, shape: Sequence[int]) -> None:
-        super().__init__(tuple(shape))
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return self.options[0]  # type: ignore[no-any-return]
 
 
 class Flatten(Plain):
     """Make every sample a vector."""
 
     op = staticmethod(ops.flatten)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (math.prod(shape),)
 
 
 class AvgPool2d(Plain):
@@ -83,9 +70,6 @@ class AvgPool2d(Plain):
         name = type(self).__name__
         kernel = pair(name, "kernel", kernel, 1)
         super().__init__(kernel, kernel if stride is None else pair(name, "stride", stride, 1))
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (*output_size((shape[0], shape[1]), *self.options, (0, 0)), shape[2])
 
 
 class MaxPool2d(AvgPool2d):

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from minirmae.arrays import Array, array_module
 from minirmae.ops import relu
-from minirmae.ops.activations import ArrayBackward
+from minirmae.ops.entrywise import ArrayBackward
 from minirmae.validation import require_choice, require_cotangent, require_float
 
 ACTIVATIONS = ("relu", "saturated-linear", "shrink")

@@ -20,7 +20,7 @@ kept values, so the backward is this same map: put dY in for dZ.
 from __future__ import annotations
 
 from minirmae.arrays import Array, array_module
-from minirmae.ops.activations import ArrayBackward
+from minirmae.ops.entrywise import ArrayBackward
 from minirmae.validation import require_cotangent, require_ndim, require_positive_int
 
 

@@ -1,8 +1,8 @@
-"""Convolution of images and its adjoint, tap by tap.
+"""Convolution of images and its adjoint: each tap (k, l) of the kernel meets the pixels `at` of the padded image, one
+per output, and contributes one product with the matrix W[k, l].
 
 T(x, W, y) = <conv2d(x, W), y> is linear in each of its arguments. The forward map, the input gradient and the weight
-gradient are its three derivatives; the transposed convolution is the same form read backwards. Each tap (k, l) of the
-kernel meets the pixels `at` of the padded image, one per output, and contributes one product with a matrix W[k, l].
+gradient are its three derivatives; the transposed convolution is the same form read backwards.
 """
 
 from collections.abc import Callable, Iterator
@@ -101,22 +101,20 @@ def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
     """Height and width of a convolution's output, `floor((H + 2 P - K) / S) + 1`; ValueError if there is none."""
     OH, OW = ((n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True))
     if min(OH, OW) < 1:
-        raise ValueError(
-            f"convolution: the kernel {kernel} is larger than the input {size} with padding {padding}; "
-            "use a smaller kernel or more padding"
-        )
+        what = f"the kernel {kernel} is larger than the input {size} with padding {padding}"
+        raise ValueError(f"convolution: {what}; use a smaller kernel or more padding")
     return OH, OW
 
 
 def transposed_output_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair, output_padding: Pixels) -> Pair:
     """Height and width of a transposed convolution's output, `(H - 1) S - 2 P + K + output_padding`, or ValueError."""
-    where, extra = "conv_transpose2d", pair("conv_transpose2d", "output_padding", output_padding, 0)
+    extra = pair("conv_transpose2d", "output_padding", output_padding, 0)
     if extra[0] >= stride[0] or extra[1] >= stride[1]:
-        raise ValueError(f"{where}: output_padding {extra} must be less than the stride {stride}")
+        raise ValueError(f"conv_transpose2d: output_padding {extra} must be less than the stride {stride}")
     H, W = ((n - 1) * s - 2 * p + k + e for n, k, s, p, e in zip(size, kernel, stride, padding, extra, strict=True))
     if min(H, W) < 1:
         what = f"an input {size} with kernel {kernel}, stride {stride} and padding {padding}"
-        raise ValueError(f"{where}: nothing is left of {what}; use less padding")
+        raise ValueError(f"conv_transpose2d: nothing is left of {what}; use less padding")
     return H, W
 
 
@@ -126,8 +124,8 @@ def pair(where: str, name: str, value: Any, minimum: int) -> Pair:
         height, width = value if isinstance(value, tuple | list) else (value, value)
         return require_int(where, name, height, minimum), require_int(where, name, width, minimum)
     except ValueError:
-        expected = f"an integer of at least {minimum} or a pair (height, width)"
-        raise ValueError(f"{where}: {name} must be {expected}; got {value!r}") from None
+        what = f"an integer of at least {minimum} or a pair (height, width)"
+        raise ValueError(f"{where}: {name} must be {what}; got {value!r}") from None
 
 
 def require_images(where: str, x: Array, W: Array, b: Array | None, channels: int) -> None:

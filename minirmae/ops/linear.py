@@ -12,17 +12,7 @@ def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, Callable[
     Returns y (N, O) and `backward(dy) -> (dx, dW, db)`, or `(dx, dW)` without a bias. Raises TypeError if dtypes differ
     or are not floating, ValueError if shapes do not fit.
 
-    With y_no = sum_i x_ni W_io + b_o the cotangent dy meets
-
-        d<dy, y> = sum_no dy_no (sum_i dx_ni W_io + x_ni dW_io + db_o),
-
-    and reading off the coefficients gives `dx = dy W'`, `dW = x' dy`, `db = sum_n dy_n`.
-
-    >>> import numpy as np
-    >>> y, backward = linear(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([5.0]))
-    >>> dx, dW, db = backward(np.array([[1.0]]))
-    >>> y, dx, dW.ravel(), db
-    (array([[16.]]), array([[3., 4.]]), array([1., 2.]), array([1.]))
+    From d<dy, y> = sum_no dy_no (sum_i dx_ni W_io + x_ni dW_io + db_o): dx = dy W', dW = x' dy, db = sum_n dy_n.
     """
     require_ndim("linear", "x", x, 2, "(batch, inputs)")
     require_ndim("linear", "W", W, 2, "(inputs, outputs)")

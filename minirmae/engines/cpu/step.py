@@ -22,8 +22,9 @@ from minirmae.engines.cpu.pages import shared_copy
 from minirmae.engines.cpu.parallel import Team, blocks
 from minirmae.engines.cpu.rows import fused
 from minirmae.layers import Layer
+from minirmae.objectives.objective import Objective, Update
 from minirmae.optimizers import Optimizer
-from minirmae.step import Objective, Update, require_finite
+from minirmae.step import require_finite
 
 
 class TrainingStep:
