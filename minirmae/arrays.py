@@ -46,7 +46,6 @@ def asnumpy(x: Any) -> Array:
 
 
 def _kind(x: Any) -> str:
-    """The kind of device that `x` is on; "cpu" for what is no array."""
     return "cpu" if isinstance(x, np.ndarray) else KINDS.get(type(x).__module__.partition(".")[0], "cpu")
 
 

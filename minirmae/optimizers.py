@@ -6,9 +6,8 @@ from typing import Any, ClassVar
 from minirmae.arrays import Array, array_module, asarray
 from minirmae.validation import require_cotangent, require_range
 
-Schedule = Callable[[int], float]
+Schedule = Callable[[int], float]  # of the step, counted from 0; see `minirmae.schedules`
 Rate = float | Schedule
-"""A learning rate: a number, or a function of the step, counted from 0; see `minirmae.schedules`."""
 
 
 class Optimizer:

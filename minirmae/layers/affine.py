@@ -62,7 +62,6 @@ class Linear(Affine):
     def __init__(self, inputs: int, outputs: int, **options: Any) -> None:
         require_positive_int("Linear", inputs=inputs, outputs=outputs)
         super().__init__((inputs, outputs), outputs, **options)
-        self.inputs = inputs
 
 
 class Conv2d(Affine):

@@ -1,7 +1,7 @@
-"""The base of all layers and models: a tree of layers on one flat vector.
+"""The base of all layers and models: a tree of layers on one flat vector; and the chain rule, `Sequential`.
 
-`y, backward = layer(x, rng=None)`; `backward(dy)` returns `dx` and adds into the gradients of the layer's parameters. A
-layer keeps nothing of a forward, so any number of them can be in flight. `layer.store` has the vectors of all the tree.
+`y, backward = layer(x, rng)`; `backward(dy)` returns `dx` and adds into the gradients of the layer's parameters. A
+layer keeps nothing of a forward, so any number can be in flight. `layer.store` has the vectors of the whole tree.
 """
 
 import copy
@@ -20,10 +20,10 @@ Backward = Callable[[Array], Array]
 class Layer:
     """`parameters` are trained, `fixed` arrays keep their value, `children` are the layers inside, all by name."""
 
-    def __init__(self, parameters: Any = (), *, fixed: Any = (), children: Any = ()) -> None:
-        self.parameters = {name: Parameter(name, value) for name, value in dict(parameters).items()}
-        self.parameters |= {name: Parameter(name, value, trainable=False) for name, value in dict(fixed).items()}
-        self.children: dict[str, Layer] = dict(children)
+    def __init__(self, parameters: Any = None, *, fixed: Any = None, children: Any = None) -> None:
+        self.parameters = {name: Parameter(name, value) for name, value in (parameters or {}).items()}
+        self.parameters |= {name: Parameter(name, value, trainable=False) for name, value in (fixed or {}).items()}
+        self.children: dict[str, Layer] = dict(children or {})
         self._adopt(gather([p for _, p in self.named_parameters()]), 0, 0)
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:

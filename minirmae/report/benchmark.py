@@ -144,12 +144,12 @@ def forward_operations(model: Layer, shape: Shape) -> int:
     for layer, inputs in _leaves(model, shape):
         outputs = layer.output_shape(inputs)
         if isinstance(layer, Linear):
-            operations += 2 * layer.inputs * layer.outputs
+            operations += 2 * layer.parameters["W"].size
         elif isinstance(layer, LinearStack):
             operations += 2 * layer.layers * layer.n**2
         elif isinstance(layer, (Conv2d, ConvTranspose2d)):
             big, small = (inputs, outputs) if isinstance(layer, Conv2d) else (outputs, inputs)
-            sides = zip(big, small, layer.kernel, layer.stride, layer.padding, strict=False)
+            sides = zip(big, small, layer.kernel, layer.options["stride"], layer.options["padding"], strict=False)
             operations += 2 * big[2] * small[2] * math.prod(_products(*side) for side in sides)
     return operations
 
