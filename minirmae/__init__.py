@@ -27,7 +27,7 @@ _MODULES = (
     "tangents",
     "theory",
 )
-_FUNCTIONS = {"fit": "fit", "open_run": "runs", "prepared": "engine", "train": "runs"}
+_FUNCTIONS = {"fit": "loop", "open_run": "runs", "prepared": "engine", "train": "runs"}
 
 __all__ = ["__version__", *_FUNCTIONS, *_MODULES]
 

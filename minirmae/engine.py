@@ -36,6 +36,15 @@ def installed() -> bool:
     return importlib.util.find_spec("minirmae.engines") is not None
 
 
+def default_workers(batch_size: int) -> int:
+    """Return how many processes are worth sharing batches of `batch_size` images; 1 without engines."""
+    if not installed():
+        return 1
+    from minirmae.engines.cpu import parallel
+
+    return parallel.default_workers(batch_size)
+
+
 def prepared(model: Model, engine: str = "fast") -> Model:
     """Return `model` as the engine computes it: the same layers, parameters and contract; no number is copied.
 

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> Outcome:
     """Time every setting, and tabulate."""
     from minirmae.commands.info import machine
     from minirmae.devices import require_device
-    from minirmae.engines.cpu.parallel import default_workers
+    from minirmae.engine import default_workers
     from minirmae.report.benchmark import measure, measure_captured, peak_memory
     from minirmae.report.page import Table
     from minirmae.validation import require_positive_int

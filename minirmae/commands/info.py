@@ -12,7 +12,7 @@ from minirmae import __version__
 from minirmae.arrays import DeviceError
 from minirmae.commands.outcome import Outcome
 from minirmae.devices import require_device
-from minirmae.engines.cpu import blas, parallel
+from minirmae.engine import installed
 
 HELP = "show versions, BLAS with its threads, and whether there is a card to compute on"
 EXAMPLE = "minirmae info --json"
@@ -25,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Collect what is known about this installation."""
-    library = blas.description()
+    library: dict[str, Any] = {"name": "unknown", "version": "", "threads": None}
+    if installed():
+        from minirmae.engines.cpu import blas
+
+        library = blas.description()
     result: dict[str, Any] = {
         "minirmae": __version__,
         "python": platform.python_version(),
@@ -33,7 +37,7 @@ def run(args: argparse.Namespace) -> Outcome:
         "cuda": _cuda(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "blas": library,
-        "cores": parallel.cores(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
     threads = library["threads"] or "unknown"
     lines = [

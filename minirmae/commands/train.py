@@ -9,7 +9,7 @@ from pathlib import Path
 
 from minirmae.commands.device import add_device
 from minirmae.commands.outcome import Outcome
-from minirmae.engines.cpu.parallel import default_workers
+from minirmae.engine import default_workers
 from minirmae.models.autoencoder import PRESETS, VARIANTS, ModelConfig
 from minirmae.objectives.registry import NAMES, recipe
 from minirmae.runs.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig

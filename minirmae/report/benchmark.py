@@ -6,7 +6,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -18,8 +18,6 @@ from minirmae.arrays import Array, asarray
 from minirmae.data import ArrayDataset, Dataset, DeviceDataset
 from minirmae.devices import wait_for
 from minirmae.engine import prepared, training_step
-from minirmae.engines.cpu import blas
-from minirmae.engines.cpu.parallel import Team
 from minirmae.layers import Conv2d, ConvTranspose2d, Layer, Linear, LinearStack, Shape
 from minirmae.models.autoencoder import PRESETS, Autoencoder, ModelConfig, build
 from minirmae.objectives import reconstruction
@@ -93,7 +91,7 @@ def measure(
     gflops = 3 * batch * forward_operations(model, PRESETS[config.preset].image) / seconds / 1e9
     share = _on_device(images[: max(1, batch // workers)], device)
     parts = _Parts(prepared(model, engine), share, Adam(1e-4), len(model.values) // workers)
-    with blas.one_thread() if workers > 1 else nullcontext():
+    with _as_one_of(workers):
         for _ in range(3):
             parts.run()
         parts.times.clear()
@@ -131,8 +129,21 @@ def product_rate(workers: int = 1, dtype: Any = np.float32, size: int = 2048, de
     """
     rng = np.random.default_rng(0)
     a, b = (asarray(rng.random((size, size)).astype(dtype), device) for _ in range(2))
+    if workers == 1:
+        return 2 * size**3 / min(_seconds(lambda: (a @ b)[0, 0], device) for _ in range(4)) / 1e9
+    from minirmae.engines.cpu.parallel import Team
+
     with Team(workers, lambda rank, message: (a @ b)[0, 0]) as team:
         return workers * 2 * size**3 / min(_seconds(lambda: team.run([None] * workers), device) for _ in range(4)) / 1e9
+
+
+def _as_one_of(workers: int) -> AbstractContextManager[None]:
+    """BLAS as one of several workers has it: with one thread."""
+    if workers == 1:
+        return nullcontext()
+    from minirmae.engines.cpu import blas
+
+    return blas.one_thread()
 
 
 def forward_operations(model: Layer, shape: Shape) -> int:

@@ -20,7 +20,7 @@ from minirmae.runs.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
 from minirmae.runs.evaluation import ClassifierEvaluation, Evaluation, evaluate, evaluate_classifier
 from minirmae.runs.history import HistoryError
 from minirmae.runs.interrupt import TrainingInterrupted
-from minirmae.fit import Step, fit, noise_generator, training_steps
+from minirmae.loop import Step, fit, noise_generator, training_steps
 from minirmae.runs.progress import Progress
 from minirmae.runs.run import Run, RunError, open_run
 from minirmae.step import NonFiniteLoss

@@ -3,7 +3,7 @@
 Each kind of randomness has a stream of its own,
 `numpy.random.default_rng([stream, seed])`, so that none depends on how much
 another used: 1 to 4 are those of `minirmae.data`, 5 draws the weights, and 6
-is the noise in training (`minirmae.fit`).
+is the noise in training (`minirmae.loop`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from minirmae.runs.interrupt import TrainingInterrupted, deferred_signals
-from minirmae.fit import Step
+from minirmae.loop import Step
 from minirmae.runs.loops import Loop
 from minirmae.runs.progress import Progress
 from minirmae.runs.session import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
-from minirmae.fit import Step, training_steps
+from minirmae.loop import Step, training_steps
 from minirmae.runs.session import Session
 
 Rows = Generator[tuple[Step, ...]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from minirmae.fit import Step
+from minirmae.loop import Step
 
 
 @dataclass

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from minirmae.fit import Step
+from minirmae.loop import Step
 
 _SECONDS_BETWEEN_REDRAWS = 0.1
 _SMOOTHING = 0.98  # weight of the past in the loss and speed shown: about the last 50 steps

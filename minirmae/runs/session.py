@@ -23,7 +23,7 @@ from minirmae.optimizers import Optimizer
 from minirmae.runs import history
 from minirmae.runs.checkpoint import save_checkpoint
 from minirmae.runs.evaluation import evaluate, evaluate_classifier
-from minirmae.fit import Step
+from minirmae.loop import Step
 from minirmae.runs.meter import Meter
 from minirmae.runs.progress import Progress
 from minirmae.runs.run import Run, RunError, explained, remove_leftovers

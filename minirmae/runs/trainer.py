@@ -24,7 +24,7 @@ from minirmae.runs.build import (
 from minirmae.runs.conduct import conduct
 from minirmae.runs.config import TrainingConfig
 from minirmae.runs.lock import locked
-from minirmae.fit import noise_generator
+from minirmae.loop import noise_generator
 from minirmae.runs.loops import on_a_card, step_by_step
 from minirmae.runs.progress import Progress
 from minirmae.runs.run import Run, create_run, is_run, open_run, require_new

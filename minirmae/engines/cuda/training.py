@@ -1,4 +1,4 @@
-"""The training loop with a captured step: what `minirmae.fit` yields, taken on a card.
+"""The training loop with a captured step: what `minirmae.loop` yields, taken on a card.
 
 The host's models and optimisers follow at the steps where somebody looks at
 them. After a step has been yielded, they are up to date exactly if
@@ -20,8 +20,8 @@ from minirmae.engines.cuda.device import Device
 from minirmae.engines.cuda.network import NotCapturable
 from minirmae.engines.cuda.replicas import Replicas
 from minirmae.engines.cuda.step import rate_at
-from minirmae.fit import Step, training_steps
 from minirmae.layers import Layer
+from minirmae.loop import Step, training_steps
 from minirmae.objectives import Objective, reconstruction
 from minirmae.optimizers import Optimizer
 from minirmae.step import NonFiniteLoss

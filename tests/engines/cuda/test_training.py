@@ -9,8 +9,8 @@ from minirmae.data import ArrayDataset, DeviceDataset, Subset, shapes
 from minirmae.engines.cuda.network import NotCapturable
 from minirmae.engines.cuda.replicas import Replicas, like, resident
 from minirmae.engines.cuda.training import captured_steps, fit_replicas, steps_together
-from minirmae.fit import training_steps
 from minirmae.layers import Dropout, Flatten, Linear, Reshape, Sequential
+from minirmae.loop import training_steps
 from minirmae.optimizers import SGD, Adam
 from minirmae.step import NonFiniteLoss
 
