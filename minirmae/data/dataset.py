@@ -83,7 +83,7 @@ class ArrayDataset:
             )
         self.name = name
         self.images = stored
-        self.labels = None if labels is None else _checked_labels(name, labels, len(stored))
+        self.labels = None if labels is None else require_labels(name, labels, len(stored))
         self.shape: tuple[int, int, int] = (stored.shape[1], stored.shape[2], stored.shape[3])
 
     @property
@@ -165,11 +165,14 @@ def require_unit_interval(where: str, images: Array) -> None:
         )
 
 
-def _checked_labels(where: str, labels: ArrayLike, count: int) -> Array:
-    """Return `labels` as an array of `count` integers."""
+def require_labels(where: str, labels: ArrayLike, count: int, of: str = "images") -> Array:
+    """Return `labels` as an array after checking that it holds one integer for each of `count` things, named by `of`.
+
+    Raises TypeError unless they are integers, ValueError for another number of them.
+    """
     array = np.asarray(labels)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{where}: labels must be integers, got {array.dtype}")
     if array.shape != (count,):
-        raise ValueError(f"{where}: labels must hold one integer for each of {count} images, got shape {array.shape}")
+        raise ValueError(f"{where}: labels must hold one integer for each of {count} {of}, got shape {array.shape}")
     return array
