@@ -1,8 +1,8 @@
-"""What a data set is: anything that can be counted and hands out batches of images in [0, 1].
+"""What a data set is: anything that has a length and hands out batches of images in [0, 1].
 
-Images are stored as they came (usually uint8, one byte a value) and become
-floats one batch at a time, so that a data set costs as little memory as its
-file.
+Images are stored in the type they were given in (usually uint8, one byte a
+value) and become floats one batch at a time, so that a data set needs no more
+memory than its file.
 """
 
 from __future__ import annotations
