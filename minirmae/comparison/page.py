@@ -13,7 +13,7 @@ from minirmae.arrays import Array
 from minirmae.comparison import columns
 from minirmae.comparison.columns import Column, Record
 from minirmae.comparison.figures import KINDS, map_figure, picture_grid
-from minirmae.comparison.places import Places
+from minirmae.comparison.paths import Paths
 from minirmae.comparison.plan import Plan
 from minirmae.files import write_text
 from minirmae.report import plots
@@ -31,7 +31,7 @@ _HOW = {
 }
 
 
-def write_page(plan: Plan, places: Places, diverged: Mapping[str, str]) -> dict[str, Any]:
+def write_page(plan: Plan, paths: Paths, diverged: Mapping[str, str]) -> dict[str, Any]:
     """Write the page of the measures that there are, and return what comparison.json holds.
 
     Args:
@@ -41,7 +41,7 @@ def write_page(plan: Plan, places: Places, diverged: Mapping[str, str]) -> dict[
         method: [
             found
             for seed in range(plan.seeds)
-            if f"{method} seed {seed}" not in diverged and (found := places.read_measures(method, seed)) is not None
+            if f"{method} seed {seed}" not in diverged and (found := paths.read_measures(method, seed)) is not None
         ]
         for method in plan.methods
     }
@@ -61,9 +61,9 @@ def write_page(plan: Plan, places: Places, diverged: Mapping[str, str]) -> dict[
         },
         "runs": [record for rows in measured.values() for record in rows],
     }
-    write_text(places.out / "comparison.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
-    figures = _figures(places, measured) if measured else {}
-    write_text(places.out / "report.md", _text(plan, measured, tables, diverged, figures))
+    write_text(paths.out / "comparison.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
+    figures = _figures(paths, measured) if measured else {}
+    write_text(paths.out / "report.md", _text(plan, measured, tables, diverged, figures))
     return result
 
 
@@ -136,12 +136,12 @@ def _settings(plan: Plan, measured: Mapping[str, Sequence[Record]]) -> Table:
     return Table(["method", "optimiser", "learning rate", "parameters", "settings"], rows)
 
 
-def _figures(places: Places, measured: Mapping[str, Sequence[Record]]) -> dict[str, str]:
+def _figures(paths: Paths, measured: Mapping[str, Sequence[Record]]) -> dict[str, str]:
     """Draw and save the figures of each method's first seed; return their names and titles."""
     first = {rows[0]["label"]: rows[0] for rows in measured.values()}
     pictures: dict[str, dict[str, Array]] = {}
     for label, record in first.items():
-        with np.load(places.pictures(record["method"], record["seed"])) as arrays:
+        with np.load(paths.pictures(record["method"], record["seed"])) as arrays:
             pictures[label] = {name: arrays[name] for name in arrays.files}
     drawn = {"spectra": plots.spectrum_figure({label: record["eigenvalues"] for label, record in first.items()})}
     titles = {"spectra": "Eigenvalues of the covariance of the codes"}
@@ -160,5 +160,5 @@ def _figures(places: Places, measured: Mapping[str, Sequence[Record]]) -> dict[s
             "Codes of test images, mapped by t-SNE, with the map's trustworthiness",
         )
     for name, figure in drawn.items():
-        plots.save_figure(figure, places.out / f"{name}.png")
+        plots.save_figure(figure, paths.out / f"{name}.png")
     return titles

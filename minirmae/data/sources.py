@@ -138,7 +138,7 @@ def _fitted(dataset: Dataset, shape: Shape) -> Dataset:
     if dataset.shape[2] != shape[2]:
         raise DataError(
             f"{dataset.name}: images have {dataset.shape[2]} channels, but {shape[2]} were asked for; choose a model "
-            f"with {dataset.shape[2]} input channels, or convert the images (grey to colour: numpy.repeat(images, 3, -1))"
+            f"with {dataset.shape[2]} input channels, or convert the images (to colour: numpy.repeat(images, 3, -1))"
         )
     if isinstance(dataset, Subset):
         return Subset(_fitted(dataset.dataset, shape), dataset.indices, dataset.name)
