@@ -21,18 +21,18 @@ from minirmae.report.page import Table
 
 _HOW = {
     "Training": "Mean squared error of reconstructed test images, times 1000; eigenvalues of the covariance of their "
-    "codes above 0.001 of the largest, and the effective rank, a smooth version of the same count; how far the map "
-    "below can be trusted; seconds of training by one process with one thread, its neighbours working too.",
+    "codes above 0.001 of the largest, and the effective rank, a smooth version of the same count; the "
+    "trustworthiness of the map below; seconds of training by one process with one thread, others running beside it.",
     "Pictures": "Frechet distance, smaller is closer, of features of decoded codes to those of test images: "
     "reconstructions, samples from a mixture of 4 Gaussians, samples from one. Training images themselves are at "
-    "{real}. Roughness, 0 to 4, of the way between two images: small is even, not necessarily good.",
-    "Labels": "Percent of test images classified rightly from frozen codes and so many labels: the paper's small "
-    "network, and a linear map.",
+    "{real}. Roughness, 0 to 4, of the path between two images: small is even, not necessarily good.",
+    "Labels": "Percent of test images classified correctly from frozen codes and that number of labels, by the paper's "
+    "small network and by a linear map.",
 }
 
 
 def write_page(plan: Plan, paths: Paths, diverged: Mapping[str, str]) -> dict[str, Any]:
-    """Write the page of the measures that there are, and return what comparison.json holds.
+    """Write the page of all measures taken so far, and return what comparison.json holds.
 
     Args:
         diverged: reasons of the runs that have no measures, by "METHOD seed S".
@@ -77,15 +77,10 @@ def summary_table(plan: Plan, result: Mapping[str, Any]) -> str:
 
 
 def _table(part: Sequence[Column], measured: Mapping[str, Sequence[Record]]) -> Table:
-    """Methods by columns, without the columns that nobody has."""
+    """Methods by columns, without the columns that are empty."""
     kept = [c for c in part if any(c.summary(rows) for rows in measured.values())]
     rows = [[rows[0]["label"], *(c.cell(rows) for c in kept)] for rows in measured.values()]
     return Table(["method", *(c.heading for c in kept)], rows)
-
-
-def _markdown(table: Table) -> str:
-    lines = [table.columns, ["---", *["---:"] * (len(table.columns) - 1)], *table.rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _text(
@@ -102,14 +97,14 @@ def _text(
     parts = [
         f"# {len(plan.methods)} methods on {_source(plan)}",
         f"Each was trained for {length} in batches of {plan.batch_size} images, {seeds}, on the same images in the "
-        f"same order; architecture {plan.preset}. Made by minirmae {__version__}; docs/comparison.md says what each "
-        "column is.",
+        f"same order; architecture {plan.preset}. Made by minirmae {__version__}; docs/comparison.md explains "
+        "the columns.",
     ]
     for title, part in tables.items():
         table = _table(part, measured)
         if len(table.columns) > 1:
-            parts += [f"## {title}", _HOW[title].format(real=real), _markdown(table)]
-    parts += ["## Settings", "Budget apart, each method has its own paper's.", _markdown(_settings(plan, measured))]
+            parts += [f"## {title}", _HOW[title].format(real=real), table.markdown()]
+    parts += ["## Settings", "Budget apart, each method has its own paper's.", _settings(plan, measured).markdown()]
     if diverged:
         parts += ["## Diverged", "\n".join(f"- {name}: {reason}" for name, reason in diverged.items())]
     notes = [f"- {r['label']}, seed {r['seed']}: {line}" for r in runs for line in r["notes"]]
@@ -121,7 +116,7 @@ def _text(
 
 
 def _source(plan: Plan) -> str:
-    """The data by its name; of a path, the last part."""
+    """The name of the data; of a path, its last part."""
     return plan.data.rstrip("/").rsplit("/", 1)[-1]
 
 
