@@ -100,7 +100,7 @@ class Plan:
         fields: dict[str, Any] = {**chosen.training, "settings": dict(self.settings.get(method, {}))}
         fields |= {"steps": self.steps, "epochs": self.epochs, "batch_size": self.batch_size, "seed": seed}
         fields |= {"data": self.data, "training_images": self.training_images, "crop": self.crop}
-        # The measures come afterwards; the run's own evaluations are only a sign of life.
+        # The measures come afterwards; the run's own evaluations only show that it works.
         fields |= {"evaluation_images": min(self.evaluation_images, 200), "evaluate_every": _NEVER}
         return TrainingConfig(ModelConfig.paper(self.preset, self.latent, layers), chosen.name, **fields)
 
