@@ -3,7 +3,7 @@
     python examples/folder_spectrum.py FOLDER OUT [STEPS]
 
 Trains a plain autoencoder and an IRMAE on 32 x 32 crops of the images in FOLDER
-and writes `OUT/spectra.png`. Start it again to go on after an interruption.
+and writes `OUT/spectra.png`. Start it again to resume after an interruption.
 """
 
 import sys

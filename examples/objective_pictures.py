@@ -44,7 +44,7 @@ def rows(analysis):
     codes = {
         "reconstructed": z,
         "between two": sampling.interpolate(z[:1], z[1:2], SHOWN - 1)[0],
-        "sampled": sampling.mixture(analysis.codes, SHOWN, rng).astype(z.dtype),
+        "sampled": sampling.sample_mixture(analysis.codes, SHOWN, rng).astype(z.dtype),
     }
     return {"images": images, **{what: analysis.model.decode(chosen) for what, chosen in codes.items()}}
 

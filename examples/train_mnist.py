@@ -2,7 +2,7 @@
 
     python examples/train_mnist.py DIRECTORY_OF_IDX_FILES [STEPS]
 
-Everything that `minirmae train` does besides is bookkeeping; the loop is here.
+What `minirmae train` adds to this loop is bookkeeping.
 """
 
 import sys

@@ -2,9 +2,8 @@
 
     python examples/tsne_codes.py RUN PICTURE.png [IMAGES]
 
-RUN is a directory that `minirmae train` made. The map has IMAGES of its
-evaluation images, 1,000 unless said otherwise, and shows their classes if they
-have any.
+RUN is a directory made by `minirmae train`. The map shows IMAGES of its
+evaluation images, 1,000 by default, each drawn as its class if there are labels.
 """
 
 import sys

@@ -60,11 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Compare, and show the table."""
-    from minirmae.comparison import Plan, TerminalBoard, compare, summary_table
+    from minirmae.comparison import Plan, TerminalReporter, compare, summary_table
 
     plan = Plan(**_fields(args))
     out = args.out or Path("runs") / ("compare-quick" if args.quick else "compare")
-    found = compare(plan, out, jobs=args.jobs, board=TerminalBoard())
+    found = compare(plan, out, jobs=args.jobs, reporter=TerminalReporter())
     text = f"{summary_table(plan, found.result)}\n\nopen {found.page}"
     if found.result["diverged"]:
         text = f"{text}\ndiverged: {', '.join(found.result['diverged'])}"

@@ -1,4 +1,4 @@
-"""The columns of the tables: what of a run's measures is shown, and how."""
+"""The columns of the tables: which of a run's measures are shown, and how."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Column:
         name: in comparison.json.
         heading: in the table.
         value: takes it from a run's record; None where it is not there.
-        places: digits after the point; None for three digits of the mean, where the scale is not known beforehand.
+        decimals: digits after the point; None shows three digits of the mean, for a scale not known beforehand.
     """
 
     name: str
     heading: str
     value: Callable[[Record], float | None]
-    places: int | None
+    decimals: int | None
 
     def summary(self, records: Sequence[Record]) -> dict[str, float | int] | None:
         """Return mean, standard deviation (divisor n - 1, 0 for one value) and number n of the values there are."""
@@ -36,13 +36,13 @@ class Column:
         return {"mean": mean, "std": math.sqrt(squares / max(len(values) - 1, 1)), "n": len(values)}
 
     def cell(self, records: Sequence[Record]) -> str:
-        """The text of a cell: the mean, and the spread if there are several values; a dash if there is none."""
+        """Return the text of a cell: the mean, and the spread if there are several values; a dash if there is none."""
         summary = self.summary(records)
         if summary is None:
             return "-"
-        places = _three_digits(summary["mean"]) if self.places is None else self.places
-        mean = f"{summary['mean']:,.{places}f}"
-        return mean if summary["n"] == 1 else f"{mean} ± {summary['std']:,.{places}f}"
+        decimals = _three_digits(summary["mean"]) if self.decimals is None else self.decimals
+        mean = f"{summary['mean']:,.{decimals}f}"
+        return mean if summary["n"] == 1 else f"{mean} ± {summary['std']:,.{decimals}f}"
 
 
 def _three_digits(value: float) -> int:
@@ -81,7 +81,7 @@ def picture_columns() -> list[Column]:
 
 
 def label_columns(counts: Sequence[int]) -> list[Column]:
-    """What a classifier reads off the codes, in percent; for those numbers of labels that were there."""
+    """What a classifier reads off the codes, in percent, for each number of labels in `counts`."""
     texts = {"head": "head", "probe": "linear probe"}
     return [
         Column(f"{name}_{count}", f"{text}, {count:,}", _times(_get("accuracy", name, str(count)), 100), 1)

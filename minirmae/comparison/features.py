@@ -1,10 +1,10 @@
-"""Features of images, in which the Frechet distance is taken.
+"""Features of images, between which the Frechet distance is taken.
 
-Where the images have labels, a classifier in the manner of LeNet is trained on
-them once, and its last hidden layer gives the features; the shapes have a
-label too, circle or square. Images without labels are projected onto the
-leading principal components of the training images: cruder, blind to what an
-image shows, and good for comparing the rows of one table only.
+If the images have labels, a classifier in the manner of LeNet is trained on them
+once, and its last hidden layer gives the features; the shapes have a label too,
+circle or square. Images without labels are projected onto the leading principal
+components of the training images. That is cruder, blind to what an image shows,
+and good only for comparing the rows of one table.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from collections.abc import Callable
 import numpy as np
 
 from minirmae.arrays import Array
-from minirmae.comparison.places import Places
+from minirmae.comparison.paths import Paths
 from minirmae.comparison.plan import Plan
 from minirmae.data import Dataset, ordered_batches
+from minirmae.engine import prepared
 from minirmae.files import atomic_write
 from minirmae.runs import Progress, open_run, train
 
 COMPONENTS = 64
-"""Principal components that stand in for features."""
+"""Number of principal components that replace the features of a classifier."""
 
 _COMPONENT_IMAGES = 2000
 _BATCH = 256
@@ -37,33 +38,33 @@ def classes(dataset: Dataset) -> int | None:
     return int(dataset.labels.max()) + 1
 
 
-def make_features(plan: Plan, places: Places, progress: Progress | None = None) -> None:
-    """Train the classifier, or go on with it; or compute the principal components, unless that is done.
+def make_features(plan: Plan, paths: Paths, progress: Progress | None = None) -> None:
+    """Train the classifier, or resume its training; or compute the principal components, unless they are there.
 
     Raises what training raises; ValueError if images without labels are all the same.
     """
     training, _ = plan.images(seed=0)
     count = classes(training)
     if count is not None:
-        train(plan.classifier_config(count), places.classifier, resume=True, progress=progress)
-    elif not places.components.exists():
+        train(plan.classifier_config(count), paths.classifier, resume=True, progress=progress)
+    elif not paths.components.exists():
         x = training.batch(np.arange(min(len(training), _COMPONENT_IMAGES)), np.float64).reshape(-1, _size(training))
         mean = x.mean(axis=0)
-        # There are fewer images than pixels as a rule, so their products are the smaller matrix.
+        # There are usually fewer images than pixels, so the matrix of their products is the smaller one.
         values, vectors = np.linalg.eigh((x - mean) @ (x - mean).T)
         if values[-1] <= 0:
-            raise ValueError(f"compare: {training.name}: the training images do not vary, so they have no features")
+            raise ValueError(f"compare: {training.name}: the images do not vary, so they have no principal components")
         keep = values[::-1] > 1e-12 * values[-1]
         rows = (vectors.T[::-1][keep] @ (x - mean))[:COMPONENTS] / np.sqrt(values[::-1][keep][:COMPONENTS, None])
-        with atomic_write(places.components) as file:
+        with atomic_write(paths.components) as file:
             np.savez(file, mean=mean, components=rows)
 
 
-def open_features(places: Places) -> Features:
+def open_features(paths: Paths) -> Features:
     """Return the features that `make_features` made; raises what opening them raises."""
-    if places.classifier.exists():
-        return open_run(places.classifier).classifier().features
-    with np.load(places.components) as arrays:
+    if paths.classifier.exists():
+        return prepared(open_run(paths.classifier).classifier()).features
+    with np.load(paths.components) as arrays:
         mean, rows = arrays["mean"], arrays["components"]
     return lambda images: (images.reshape(len(images), -1).astype(np.float64) - mean) @ rows.T
 

@@ -1,4 +1,6 @@
-"""Everything that is measured of one trained run, in one record; docs/comparison.md says what each measure is."""
+"""Everything that is measured of one trained run, in one record; docs/comparison.md says what each measure is.
+
+Where there are fewer images than a measure asks for, it takes those that there are."""
 
 from __future__ import annotations
 
@@ -12,27 +14,34 @@ import numpy as np
 from minirmae.arrays import Array
 from minirmae.comparison.features import Features, classes, features_of
 from minirmae.comparison.plan import Plan
-from minirmae.data import Dataset, ordered_batches
+from minirmae.data import Dataset, ordered_batches, spread_indices
+from minirmae.engine import prepared
 from minirmae.layers import LinearStack
-from minirmae.measures import accuracy_curve, frechet_distance, head_predictions, probe_predictions, sampling
-from minirmae.measures.mixture import fit_mixture
-from minirmae.measures.rank import summarize
-from minirmae.measures.reconstruction import reconstruction_error
-from minirmae.measures.smoothness import interpolation_roughness
-from minirmae.measures.trustworthiness import trustworthiness
-from minirmae.measures.tsne import tsne
+from minirmae.measures import (
+    accuracy_curve,
+    frechet_distance,
+    head_predictions,
+    interpolate,
+    interpolation_roughness,
+    probe_predictions,
+    reconstruction_error,
+    sample_gaussian,
+    sample_mixture,
+    summarize,
+    trustworthiness,
+    tsne,
+)
+from minirmae.measures.rank import THRESHOLD
 from minirmae.models.autoencoder import Autoencoder
 from minirmae.report.analysis import label
 from minirmae.runs import Run
 
-THRESHOLD = 1e-3
-"""The rank counts the eigenvalues above this fraction of the largest."""
 COMPONENTS = 4
 """Gaussians of the mixture, as in the paper."""
 NEIGHBOURS = 12
-"""Of the trustworthiness."""
+"""Neighbours of a point, for the trustworthiness."""
 SHOWN = 10
-"""Pictures of each kind."""
+"""Number of pictures of each kind."""
 
 _MIXTURE_STEPS = 50
 _BATCH = 256
@@ -56,18 +65,19 @@ class Measured:
 def measure(plan: Plan, run: Run, method: str, features: Features, *, with_map: bool) -> Measured:
     """Measure `run` on the images of `plan`.
 
-    A measure that its codes do not allow (a mixture of codes that are all the
-    same, say) is None, and `notes` of the record says why.
+    A measure that the codes do not allow (such as a mixture of codes that are all
+    the same) is None, and `notes` of the record says why.
 
-    Raises what opening checkpoint and data raises.
+    Raises what opening the checkpoint and the data raises.
     """
-    seed, model, notes = run.config.seed, run.model(), _Notes()
+    seed, trained, notes = run.config.seed, run.model(), _Notes()
+    model = prepared(trained)
     training, evaluation = plan.images(seed)
     h, z = _codes(model, training, plan.code_images)
     test_h, test_z = _codes(model, evaluation, len(evaluation))
     densities = {
-        "gaussian": lambda rng: sampling.gaussian(z, plan.samples, rng),
-        "mixture": lambda rng: _mixture(z, plan.samples, rng),
+        "gaussian": lambda rng: sample_gaussian(z, plan.samples, rng),
+        "mixture": lambda rng: sample_mixture(z, plan.samples, rng, COMPONENTS, max_iterations=_MIXTURE_STEPS),
     }
     drawn = {name: notes.attempt(f"samples, {name}", draw, _rng(name, seed)) for name, draw in densities.items()}
     ranks = summarize(test_z)
@@ -91,8 +101,8 @@ def measure(plan: Plan, run: Run, method: str, features: Features, *, with_map: 
         "roughness": roughness(),
     }
     if classes(training) is not None:
-        # The paper reads the codes from before the linear layers; a bottleneck of another kind is part of the code.
-        linear = isinstance(model.bottleneck, LinearStack)
+        # The paper classifies the codes before the linear layers; a bottleneck of another kind is part of the encoder.
+        linear = isinstance(trained.bottleneck, LinearStack)
         codes, test_codes = (h, test_h) if linear else (z, test_z)
         arrays = codes, _labels(training)[: len(codes)], test_codes, _labels(evaluation)
         head = functools.partial(head_predictions, epochs=plan.head_epochs, seed=seed)
@@ -107,8 +117,7 @@ def measure(plan: Plan, run: Run, method: str, features: Features, *, with_map: 
     shown = _rng("shown", seed).choice(len(evaluation), SHOWN, replace=False)
     pictures = _pictures(model, evaluation.batch(shown, np.float32), test_z[shown], drawn)
     if with_map:
-        chosen = np.arange(min(plan.map_images, len(evaluation))) * len(evaluation) // plan.map_images
-        chosen = np.unique(chosen)
+        chosen = spread_indices(len(evaluation), plan.map_images)
         points = tsne(
             test_z[chosen],
             rng=_rng("map", seed),
@@ -123,13 +132,13 @@ def measure(plan: Plan, run: Run, method: str, features: Features, *, with_map: 
 
 
 class _Notes:
-    """Why measures could not be taken."""
+    """Reasons why measures could not be taken."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def attempt(self, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what the function returns; None, with a note, if it refuses its arguments."""
+        """Return what the function returns; None, with a note, if it raises ValueError."""
         try:
             return function(*arguments)
         except ValueError as error:
@@ -138,23 +147,18 @@ class _Notes:
 
 
 def _rng(purpose: str, seed: int) -> np.random.Generator:
-    """Every purpose has a stream of its own, so that leaving one measure out changes no other."""
+    """Return the generator of `purpose`: one for each, so that leaving out one measure changes no other."""
     return np.random.default_rng([_STREAM, _PURPOSES.index(purpose), seed])
 
 
 def _codes(model: Autoencoder, dataset: Dataset, count: int) -> tuple[Array, Array]:
-    """Codes h and z of the first `count` images, or of all if there are no more."""
+    """Return the codes h and z of the first `count` images, or of all if there are no more."""
     parts = [
         model.encode_hidden(dataset.batch(indices, model.dtype))
         for indices in ordered_batches(min(count, len(dataset)), _BATCH)
     ]
     h = np.concatenate(parts)
     return h, model.transform(h)
-
-
-def _mixture(z: Array, count: int, rng: np.random.Generator) -> Array:
-    mixture = fit_mixture(z, COMPONENTS, rng=rng, max_iterations=_MIXTURE_STEPS)
-    return mixture.sample(count, rng).astype(z.dtype)
 
 
 def _frechet(
@@ -166,11 +170,11 @@ def _frechet(
     codes: dict[str, Array | None],
     notes: _Notes,
 ) -> dict[str, float | None]:
-    """Distances to the evaluation images, of what the decoder makes of each set of codes and of training images."""
+    """Return the Frechet distances to the evaluation images, of decoded codes of each kind and of training images."""
     real = features_of(features, evaluation, len(evaluation))
 
     def distance(z: Array) -> float:
-        # Features are taken of pictures as they are shown: values outside [0, 1] are cut.
+        # Features are those of the pictures as they are shown, with values clipped to [0, 1].
         parts = [features(np.clip(model.decode(z[i : i + _BATCH]), 0, 1)) for i in range(0, len(z), _BATCH)]
         return frechet_distance(np.concatenate(parts), real)
 
@@ -190,8 +194,8 @@ def _labels(dataset: Dataset) -> Array:
 
 
 def _pictures(model: Autoencoder, images: Array, z: Array, drawn: dict[str, Array | None]) -> dict[str, Array]:
-    """The pictures to show: images, what becomes of them, a line between the first two, and the first samples."""
-    line = sampling.interpolate(z[:1], z[1:2])[0]
+    """Return the pictures to show: images, their reconstructions, a line between the first two, the first samples."""
+    line = interpolate(z[:1], z[1:2])[0]
     codes = {"reconstruction": z, "interpolation": line, **{k: v[:SHOWN] for k, v in drawn.items() if v is not None}}
     pictures = {"original": images, **{name: model.decode(chosen) for name, chosen in codes.items()}}
     return {name: np.round(255 * np.clip(array, 0, 1)).astype(np.uint8) for name, array in pictures.items()}

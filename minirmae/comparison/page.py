@@ -13,7 +13,7 @@ from minirmae.arrays import Array
 from minirmae.comparison import columns
 from minirmae.comparison.columns import Column, Record
 from minirmae.comparison.figures import KINDS, map_figure, picture_grid
-from minirmae.comparison.places import Places
+from minirmae.comparison.paths import Paths
 from minirmae.comparison.plan import Plan
 from minirmae.files import write_text
 from minirmae.report import plots
@@ -21,18 +21,18 @@ from minirmae.report.page import Table
 
 _HOW = {
     "Training": "Mean squared error of reconstructed test images, times 1000; eigenvalues of the covariance of their "
-    "codes above 0.001 of the largest, and the effective rank, a smooth version of the same count; how far the map "
-    "below can be trusted; seconds of training by one process with one thread, its neighbours working too.",
+    "codes above 0.001 of the largest, and the effective rank, a smooth version of the same count; the "
+    "trustworthiness of the map below; seconds of training by one process with one thread, others running beside it.",
     "Pictures": "Frechet distance, smaller is closer, of features of decoded codes to those of test images: "
     "reconstructions, samples from a mixture of 4 Gaussians, samples from one. Training images themselves are at "
-    "{real}. Roughness, 0 to 4, of the way between two images: small is even, not necessarily good.",
-    "Labels": "Percent of test images classified rightly from frozen codes and so many labels: the paper's small "
-    "network, and a linear map.",
+    "{real}. Roughness, 0 to 4, of the path between two images: small is even, not necessarily good.",
+    "Labels": "Percent of test images classified correctly from frozen codes and that number of labels, by the paper's "
+    "small network and by a linear map.",
 }
 
 
-def write_page(plan: Plan, places: Places, diverged: Mapping[str, str]) -> dict[str, Any]:
-    """Write the page of the measures that there are, and return what comparison.json holds.
+def write_page(plan: Plan, paths: Paths, diverged: Mapping[str, str]) -> dict[str, Any]:
+    """Write the page of all measures taken so far, and return what comparison.json holds.
 
     Args:
         diverged: reasons of the runs that have no measures, by "METHOD seed S".
@@ -41,7 +41,7 @@ def write_page(plan: Plan, places: Places, diverged: Mapping[str, str]) -> dict[
         method: [
             found
             for seed in range(plan.seeds)
-            if f"{method} seed {seed}" not in diverged and (found := places.read_measures(method, seed)) is not None
+            if f"{method} seed {seed}" not in diverged and (found := paths.read_measures(method, seed)) is not None
         ]
         for method in plan.methods
     }
@@ -61,9 +61,9 @@ def write_page(plan: Plan, places: Places, diverged: Mapping[str, str]) -> dict[
         },
         "runs": [record for rows in measured.values() for record in rows],
     }
-    write_text(places.out / "comparison.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
-    figures = _figures(places, measured) if measured else {}
-    write_text(places.out / "report.md", _text(plan, measured, tables, diverged, figures))
+    write_text(paths.out / "comparison.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
+    figures = _figures(paths, measured) if measured else {}
+    write_text(paths.out / "report.md", _text(plan, measured, tables, diverged, figures))
     return result
 
 
@@ -77,15 +77,10 @@ def summary_table(plan: Plan, result: Mapping[str, Any]) -> str:
 
 
 def _table(part: Sequence[Column], measured: Mapping[str, Sequence[Record]]) -> Table:
-    """Methods by columns, without the columns that nobody has."""
+    """Methods by columns, without the columns that are empty."""
     kept = [c for c in part if any(c.summary(rows) for rows in measured.values())]
     rows = [[rows[0]["label"], *(c.cell(rows) for c in kept)] for rows in measured.values()]
     return Table(["method", *(c.heading for c in kept)], rows)
-
-
-def _markdown(table: Table) -> str:
-    lines = [table.columns, ["---", *["---:"] * (len(table.columns) - 1)], *table.rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _text(
@@ -102,14 +97,14 @@ def _text(
     parts = [
         f"# {len(plan.methods)} methods on {_source(plan)}",
         f"Each was trained for {length} in batches of {plan.batch_size} images, {seeds}, on the same images in the "
-        f"same order; architecture {plan.preset}. Made by minirmae {__version__}; docs/comparison.md says what each "
-        "column is.",
+        f"same order; architecture {plan.preset}. Made by minirmae {__version__}; docs/comparison.md explains "
+        "the columns.",
     ]
     for title, part in tables.items():
         table = _table(part, measured)
         if len(table.columns) > 1:
-            parts += [f"## {title}", _HOW[title].format(real=real), _markdown(table)]
-    parts += ["## Settings", "Budget apart, each method has its own paper's.", _markdown(_settings(plan, measured))]
+            parts += [f"## {title}", _HOW[title].format(real=real), table.markdown()]
+    parts += ["## Settings", "Budget apart, each method has its own paper's.", _settings(plan, measured).markdown()]
     if diverged:
         parts += ["## Diverged", "\n".join(f"- {name}: {reason}" for name, reason in diverged.items())]
     notes = [f"- {r['label']}, seed {r['seed']}: {line}" for r in runs for line in r["notes"]]
@@ -121,7 +116,7 @@ def _text(
 
 
 def _source(plan: Plan) -> str:
-    """The data by its name; of a path, the last part."""
+    """The name of the data; of a path, its last part."""
     return plan.data.rstrip("/").rsplit("/", 1)[-1]
 
 
@@ -136,12 +131,12 @@ def _settings(plan: Plan, measured: Mapping[str, Sequence[Record]]) -> Table:
     return Table(["method", "optimiser", "learning rate", "parameters", "settings"], rows)
 
 
-def _figures(places: Places, measured: Mapping[str, Sequence[Record]]) -> dict[str, str]:
+def _figures(paths: Paths, measured: Mapping[str, Sequence[Record]]) -> dict[str, str]:
     """Draw and save the figures of each method's first seed; return their names and titles."""
     first = {rows[0]["label"]: rows[0] for rows in measured.values()}
     pictures: dict[str, dict[str, Array]] = {}
     for label, record in first.items():
-        with np.load(places.pictures(record["method"], record["seed"])) as arrays:
+        with np.load(paths.pictures(record["method"], record["seed"])) as arrays:
             pictures[label] = {name: arrays[name] for name in arrays.files}
     drawn = {"spectra": plots.spectrum_figure({label: record["eigenvalues"] for label, record in first.items()})}
     titles = {"spectra": "Eigenvalues of the covariance of the codes"}
@@ -160,5 +155,5 @@ def _figures(places: Places, measured: Mapping[str, Sequence[Record]]) -> dict[s
             "Codes of test images, mapped by t-SNE, with the map's trustworthiness",
         )
     for name, figure in drawn.items():
-        plots.save_figure(figure, places.out / f"{name}.png")
+        plots.save_figure(figure, paths.out / f"{name}.png")
     return titles

@@ -40,16 +40,16 @@ class Plan:
         steps, epochs: how long; exactly one of the two.
         batch_size, training_images, crop: of every training.
         settings: settings of objectives, by method.
-        evaluation_images: measure on at most that many images that no one trained on.
-        code_images: fit densities and classifiers to the codes of the first that many training images.
-        samples: codes drawn from each density.
+        evaluation_images: measure on at most that many images, none of which was trained on.
+        code_images: densities and classifiers are fitted to the codes of at most that many training images.
+        samples: number of codes drawn from each density.
         labels: numbers of labelled images to classify from.
-        head_epochs: of the classifier of codes.
+        head_epochs: training of the classifier of codes.
         classifier_steps: training of the classifier of images whose features the Frechet distance takes.
-        lines: interpolations measured.
+        lines: number of interpolations measured.
         map_images, map_steps: size and length of the t-SNE of the first seed.
 
-    Raises TypeError or ValueError for what cannot be.
+    Raises TypeError or ValueError for a field of the wrong type or out of range.
     """
 
     methods: tuple[str, ...] = METHODS
@@ -100,7 +100,7 @@ class Plan:
         fields: dict[str, Any] = {**chosen.training, "settings": dict(self.settings.get(method, {}))}
         fields |= {"steps": self.steps, "epochs": self.epochs, "batch_size": self.batch_size, "seed": seed}
         fields |= {"data": self.data, "training_images": self.training_images, "crop": self.crop}
-        # The measures come afterwards; the run's own evaluations need only show that it is alive.
+        # The measures come afterwards; the run's own evaluations only show that it works.
         fields |= {"evaluation_images": min(self.evaluation_images, 200), "evaluate_every": _NEVER}
         return TrainingConfig(ModelConfig.paper(self.preset, self.latent, layers), chosen.name, **fields)
 

@@ -1,7 +1,7 @@
-"""One piece of a comparison, in a process of its own: `python -m minirmae.comparison.worker OUT KIND [METHOD SEED]`.
+"""One task of a comparison, in a process of its own: `python -m minirmae.comparison.worker OUT KIND [METHOD SEED]`.
 
-KIND is "features", "train" or "measure". Where the work stands is written to
-standard output, a JSON object a line. The exit status is 0, `DIVERGED` if a
+KIND is "features", "train" or "measure". Where the task stands is written to
+standard output, one JSON object a line. The exit status is 0, `DIVERGED` if a
 training's loss became infinite, or another number with the reason on standard
 error. SIGTERM stops a training after it has saved its state.
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from minirmae.comparison.features import make_features, open_features
 from minirmae.comparison.measures import measure
-from minirmae.comparison.places import Places
+from minirmae.comparison.paths import Paths
 from minirmae.comparison.plan import Plan
 from minirmae.files import atomic_write, write_text
 from minirmae.runs import NonFiniteLoss, Progress, Step, TrainingInterrupted, open_run, train
@@ -48,33 +48,33 @@ class _Lines(Progress):
 
 
 def say(text: str) -> None:
-    """Tell whoever started this process where the work stands."""
+    """Tell the process that started this one where the task stands."""
     print(json.dumps({"at": text}), flush=True)
 
 
-def work(plan: Plan, places: Places, kind: str, method: str = "", seed: int = 0) -> None:
-    """Do one piece; raises what it raises."""
+def work(plan: Plan, paths: Paths, kind: str, method: str = "", seed: int = 0) -> None:
+    """Do one task; raises what it raises."""
     if kind == "features":
-        make_features(plan, places, _Lines())
+        make_features(plan, paths, _Lines())
     elif kind == "train":
-        train(plan.config(method, seed), places.run(method, seed), resume=True, progress=_Lines())
+        train(plan.config(method, seed), paths.run(method, seed), resume=True, progress=_Lines())
     else:
         say("measuring")
-        run = open_run(places.run(method, seed))
-        measured = measure(plan, run, method, open_features(places), with_map=seed == 0)
-        with atomic_write(places.pictures(method, seed)) as file:
+        run = open_run(paths.run(method, seed))
+        measured = measure(plan, run, method, open_features(paths), with_map=seed == 0)
+        with atomic_write(paths.pictures(method, seed)) as file:
             arrays: dict[str, Any] = dict(measured.pictures)
             np.savez_compressed(file, **arrays)
         # Last, because a run with measures counts as measured.
-        write_text(places.measures(method, seed), json.dumps(measured.record, indent=1, allow_nan=False) + "\n")
+        write_text(paths.measures(method, seed), json.dumps(measured.record, indent=1, allow_nan=False) + "\n")
 
 
 def main(arguments: list[str]) -> int:
-    """Do the piece that the command line names; return the exit status."""
-    places = Places(Path(arguments[0]))
+    """Do the task that the command line names; return the exit status."""
+    paths = Paths(Path(arguments[0]))
     method, seed = (arguments[2], int(arguments[3])) if len(arguments) > 2 else ("", 0)
     try:
-        work(places.read_plan(), places, arguments[1], method, seed)
+        work(paths.read_plan(), paths, arguments[1], method, seed)
     except TrainingInterrupted as interrupt:
         return 128 + interrupt.signal
     except NonFiniteLoss as error:

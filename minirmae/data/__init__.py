@@ -8,16 +8,16 @@ loads NumPy only; Pillow and the network are imported by what needs them.
 from __future__ import annotations
 
 from minirmae.data.arrays import array_file
-from minirmae.data.batches import batches, epoch_order, ordered_batches, steps_per_epoch
+from minirmae.data.batches import batches, epoch_order, ordered_batches, spread_indices, steps_per_epoch
 from minirmae.data.dataset import ArrayDataset, DataError, Dataset, Subset
 from minirmae.data.describe import describe, problems
-from minirmae.data.device import DeviceDataset, to_device
 from minirmae.data.fetch import FetchError, fetch
-from minirmae.data.find import cache_directory, find, search_places
 from minirmae.data.folder import ImageFolder
 from minirmae.data.idx import read_idx, write_idx
 from minirmae.data.idx_directory import idx_directory
 from minirmae.data.labelled import Labelled, LabelledBatch
+from minirmae.data.placement import DeviceDataset, to_device
+from minirmae.data.published import cache_directory, find, search_places
 from minirmae.data.resize import resize
 from minirmae.data.shapes import SHAPES_EVALUATION, SHAPES_TRAIN, Factors, draw_factors, render, shapes
 from minirmae.data.sources import open_dataset
@@ -55,6 +55,7 @@ __all__ = [
     "search_places",
     "shapes",
     "split_indices",
+    "spread_indices",
     "steps_per_epoch",
     "to_device",
     "write_idx",

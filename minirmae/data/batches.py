@@ -1,7 +1,7 @@
 """The order in which a data set is visited, as a pure function of seed and epoch.
 
 There is no sampler with a state to save: whoever knows the seed, the epoch and
-the number of batches already done can go on in the middle of an epoch.
+the number of batches already done can resume in the middle of an epoch.
 """
 
 from __future__ import annotations
@@ -63,3 +63,16 @@ def ordered_batches(count: int, batch_size: int) -> Iterator[Array]:
     """
     steps = steps_per_epoch(count, batch_size)
     return (np.arange(step * batch_size, min((step + 1) * batch_size, count)) for step in range(steps))
+
+
+def spread_indices(total: int, count: int) -> Array:
+    """Return `count` of the indices 0..total-1, ascending and spread evenly; all of them if there are no more.
+
+    Evenly, because the images of a folder or of a data set are often sorted by class.
+
+    >>> spread_indices(10, 4), spread_indices(3, 4)
+    (array([0, 2, 5, 7]), array([0, 1, 2]))
+    """
+    require_positive_int("spread_indices", total=total, count=count)
+    count = min(total, count)
+    return np.arange(count) * total // count

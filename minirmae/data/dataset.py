@@ -1,8 +1,8 @@
-"""What a data set is: anything that can be counted and hands out batches of images in [0, 1].
+"""What a data set is: anything that has a length and hands out batches of images in [0, 1].
 
-Images are stored as they came (usually uint8, one byte a value) and become
-floats one batch at a time, so that a data set costs as little memory as its
-file.
+Images are stored in the type they were given in (usually uint8, one byte a
+value) and become floats one batch at a time, so that a data set needs no more
+memory than its file.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class ArrayDataset:
             )
         self.name = name
         self.images = stored
-        self.labels = None if labels is None else _checked_labels(name, labels, len(stored))
+        self.labels = None if labels is None else require_labels(name, labels, len(stored))
         self.shape: tuple[int, int, int] = (stored.shape[1], stored.shape[2], stored.shape[3])
 
     @property
@@ -165,11 +165,14 @@ def require_unit_interval(where: str, images: Array) -> None:
         )
 
 
-def _checked_labels(where: str, labels: ArrayLike, count: int) -> Array:
-    """Return `labels` as an array of `count` integers."""
+def require_labels(where: str, labels: ArrayLike, count: int, of: str = "images") -> Array:
+    """Return `labels` as an array after checking that it holds one integer for each of `count` things, named by `of`.
+
+    Raises TypeError unless they are integers, ValueError for another number of them.
+    """
     array = np.asarray(labels)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{where}: labels must be integers, got {array.dtype}")
     if array.shape != (count,):
-        raise ValueError(f"{where}: labels must hold one integer for each of {count} images, got shape {array.shape}")
+        raise ValueError(f"{where}: labels must hold one integer for each of {count} {of}, got shape {array.shape}")
     return array

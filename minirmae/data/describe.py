@@ -11,8 +11,7 @@ import numpy as np
 from minirmae.data.batches import ordered_batches
 from minirmae.data.dataset import Dataset
 from minirmae.data.folder import broken_images
-from minirmae.data.idx_directory import find_idx_file
-from minirmae.data.published import PUBLISHED, is_published
+from minirmae.data.published import PUBLISHED, is_published, local_files
 from minirmae.data.sources import holds_idx, locate, open_dataset
 from minirmae.data.splits import SPLITS
 
@@ -24,7 +23,7 @@ def describe(dataset: Dataset, *, measured: int = 10_000) -> dict[str, Any]:
     """Return a summary of `dataset` that `json.dumps` accepts.
 
     Keys: name, count, shape (a list), dtype (the stored one, None if unknown),
-    measured (how many images, evenly spread, the next four come from), minimum,
+    measured (the number of images, evenly spread, behind the next four), minimum,
     maximum, mean, std (of all values, in [0, 1]), labels (how often each occurs,
     over the whole set; None if there are no labels or more than 1000 kinds).
 
@@ -101,9 +100,7 @@ def _label_counts(dataset: Dataset) -> dict[str, int] | None:
 
 
 def _differences(name: str, place: Path) -> Iterator[str]:
-    """Name the files that are not the published ones, found as `find` found them: plain or gzipped."""
-    for file in PUBLISHED[name].files:
-        kind = "images" if "images" in file.name else "labels"
-        path = find_idx_file(place, "train" if file.name.startswith("train") else "evaluation", kind)
+    """Name the files that are not the published ones."""
+    for file, path in local_files(name, place):
         if path is None or not is_published(file, path):
             yield f"{path}: is not the published {file.name} of {name}; fetch it again"

@@ -112,8 +112,8 @@ def _complete(address: str, partial: Path, file: PublishedFile, timeout: float, 
         if is_published(file, partial):
             return
         partial.unlink()
-        reason = "what came does not have the published SHA-256"
-        # A part that came from elsewhere may be to blame; a whole file is wrong for good.
+        reason = "the bytes received do not have the published SHA-256"
+        # A partial file may have come from another mirror; a file received whole is simply wrong.
         if not resumed:
             break
     raise _Refused(reason)

@@ -42,8 +42,7 @@ class ImageFolder:
     The choice of evaluation images is that of `split_indices`.
 
     Raises NotADirectoryError or FileNotFoundError if `path` is no folder,
-    `DataError` if it holds no images or a broken one is met, ImportError
-    without Pillow.
+    `DataError` if it holds no images or a broken one, ImportError without Pillow.
     """
 
     labels: None = None

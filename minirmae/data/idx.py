@@ -7,8 +7,8 @@
     the rest     the values, big-endian, last dimension fastest
 
 Source: the description on the MNIST page, http://yann.lecun.com/exdb/mnist/.
-Files may be gzipped; that is seen from their content, not their name. Nothing
-that the header says is believed before the size of the file supports it.
+Files may be gzipped; their content tells, not their name. No memory is taken for
+what the header announces before the size of the file has confirmed it.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _read_header(path: str | os.PathLike[str], stream: IO[bytes]) -> tuple[np.dt
 
 
 def _fill(stream: IO[bytes], values: Array) -> int:
-    """Read the bytes of `values` from `stream`; return how many came."""
+    """Read the bytes of `values` from `stream`; return how many there were."""
     target: Array = values.reshape(-1).view(np.uint8)
     received = 0
     while received < len(target):

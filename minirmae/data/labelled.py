@@ -1,4 +1,4 @@
-"""Images together with their labels, for those who train or measure a classifier."""
+"""Images together with their labels, to train or to measure a classifier."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Labelled:
         labels = dataset.labels
         if labels is None:
             raise DataError(
-                f"{dataset.name}: has no labels, and a classifier needs one an image; use a source with labels, such "
-                "as mnist, a directory of IDX files, or a .npz file with the arrays images and labels"
+                f"{dataset.name}: has no labels, and a classifier needs one for each image; use a source with labels, "
+                "such as mnist, a directory of IDX files, or a .npz file with the arrays images and labels"
             )
         if labels.min() < 0 or labels.max() >= classes:
             raise DataError(

@@ -1,8 +1,13 @@
-"""MNIST and Fashion-MNIST: which bytes they are, and where they can be had.
+"""MNIST and Fashion-MNIST: which bytes they are, where they are published, and where a machine may have them already.
 
 A file is known by the SHA-256 of its uncompressed content, so that it is
 recognised however a mirror or a distribution compressed it:
 `zcat FILE | sha256sum` prints the same number.
+
+Files that a machine already has are used in place. A directory counts if it has
+all four files and its evaluation labels are the published ones: the two sets
+share their file names, so a name alone does not tell which of them it is. MNIST
+also counts as the one file mnist.npz that Keras keeps.
 
 Sources: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten
 digits, 1998; H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv 1708.07747, 2017.
@@ -10,12 +15,15 @@ digits, 1998; H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv 1708.07747, 2
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from minirmae.data.dataset import DataError
 from minirmae.data.idx import open_decompressed
+from minirmae.data.idx_directory import find_idx_file
+from minirmae.data.splits import SPLITS
 from minirmae.validation import require_choice
 
 
@@ -77,6 +85,12 @@ PUBLISHED = {
 }
 """The data sets that can be found and fetched by name."""
 
+_BELOW = {
+    "mnist": ("", "mnist", "MNIST", "MNIST/raw", "mnist.npz"),
+    "fashion-mnist": ("", "fashion-mnist", "fashion_mnist", "fashion", "FashionMNIST", "FashionMNIST/raw"),
+}
+"""Where each set may lie below a directory of data sets, by the names that frameworks give it."""
+
 
 def published_set(where: str, name: str) -> PublishedSet:
     """Return the entry of `PUBLISHED`; ValueError if there is none of that name."""
@@ -104,3 +118,56 @@ def is_published(file: PublishedFile, path: str | os.PathLike[str]) -> bool:
     except DataError:
         return False
     return not longer and digest.hexdigest() == file.sha256
+
+
+def cache_directory() -> Path:
+    """Return the directory for downloads: minirmae below $XDG_CACHE_HOME or else ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "minirmae")
+
+
+def search_places(name: str) -> list[Path]:
+    """Return the places at which `find` looks for "mnist" or "fashion-mnist", in order.
+
+    $MINIRMAE_DATA, ./data, `cache_directory()`, the data folders of Keras and
+    MXNet, and Debian's /usr/share/datasets; in each of them the directory
+    itself and the names that frameworks give the set, such as MNIST/raw.
+    """
+    published_set("search_places", name)
+    roots: list[str | Path] = [
+        *([os.environ["MINIRMAE_DATA"]] if os.environ.get("MINIRMAE_DATA") else []),
+        "data",
+        cache_directory(),
+        os.path.expanduser("~/.keras/datasets"),
+        os.path.expanduser("~/.mxnet/datasets"),
+        "/usr/share/datasets",
+    ]
+    return [Path(root, below) for root in roots for below in _BELOW[name]]
+
+
+def find(name: str) -> Path | None:
+    """Return the first of `search_places` that holds the published files of `name`, None if none does.
+
+    Raises ValueError unless `name` is "mnist" or "fashion-mnist".
+    """
+    return next((place for place in search_places(name) if _holds(name, place)), None)
+
+
+def local_files(name: str, place: Path) -> list[tuple[PublishedFile, Path | None]]:
+    """Return each published file of `name` with the file of the directory `place` in its role, plain or gzipped.
+
+    Raises `DataError` if files of several data sets lie there, OSError if the directory cannot be read.
+    """
+    roles = itertools.product(SPLITS, ("images", "labels"))
+    return [(file, find_idx_file(place, *role)) for file, role in zip(PUBLISHED[name].files, roles, strict=True)]
+
+
+def _holds(name: str, place: Path) -> bool:
+    """Whether all four files are there and the evaluation labels, the shortest, are the published ones."""
+    if place.suffix == ".npz":
+        return place.is_file()
+    try:
+        files = local_files(name, place)
+    except (OSError, DataError):
+        return False
+    file, labels = files[-1]
+    return all(path for _, path in files) and labels is not None and is_published(file, labels)

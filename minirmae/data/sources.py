@@ -1,8 +1,8 @@
-"""From what a user writes after `--data` to a data set.
+"""Opening what a user writes after `--data` as a data set.
 
 That is "shapes", which are generated; "mnist" or "fashion-mnist", found on
 this machine; a directory of IDX files or of PNG and JPEG images; or a .npy or
-.npz file. What is in a directory or file decides how it is read.
+.npz file. The content of a directory or file decides how it is read.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from pathlib import Path
 
 from minirmae.data.arrays import NPY_MAGIC, NPZ_MAGIC, array_file
 from minirmae.data.dataset import ArrayDataset, DataError, Dataset, Subset
-from minirmae.data.find import find, search_places
 from minirmae.data.folder import ImageFolder, images_below
 from minirmae.data.idx import MAX_BYTES
 from minirmae.data.idx_directory import find_idx_file, idx_directory
-from minirmae.data.published import PUBLISHED
+from minirmae.data.published import PUBLISHED, find, search_places
 from minirmae.data.resize import resize
 from minirmae.data.shapes import SHAPES_EVALUATION, SHAPES_TRAIN, shapes
 from minirmae.data.splits import EVALUATION_FRACTION, SPLITS
@@ -37,13 +36,13 @@ def open_dataset(
 ) -> Dataset:
     """Open the images of `split`, "train" or "evaluation", of `source`.
 
-    `source` is "shapes", "mnist", "fashion-mnist" or a path (./shapes, if
-    something of that name lies in the current directory). `shape` (H, W, C) is
+    `source` is "shapes", "mnist", "fashion-mnist" or a path; write ./shapes for a
+    path of such a name. `shape` (H, W, C) is
     what the images must have: they are resized to it, and a different number of
     channels is an error; None takes them as they are, images of a folder as
-    64 x 64 x 3. `count` takes the first that many images. `seed` matters to
-    shapes only; `crop` to folders (see `ImageFolder`); `evaluation_fraction` to
-    folders and to arrays without a split of their own; `max_bytes` bounds a file.
+    64 x 64 x 3. `count` takes the first `count` images. `seed` matters to shapes
+    only; `crop` to folders (see `ImageFolder`); `evaluation_fraction` to folders
+    and to arrays without a split of their own; `max_bytes` bounds a file.
 
     Raises `DataError` (a ValueError) if there is no such source or its data
     cannot be used, ValueError or TypeError for images that do not fit.
@@ -127,7 +126,7 @@ def _square(source: str, shape: Shape, channels: tuple[int, ...]) -> int:
     if shape[0] != shape[1] or shape[2] not in channels:
         raise DataError(
             f"{source}: gives square images with {' or '.join(map(str, channels))} channels, "
-            f"but {shape[0]} x {shape[1]} x {shape[2]} is wanted; choose a model with such an input"
+            f"but {shape[0]} x {shape[1]} x {shape[2]} was asked for; choose a model with such an input"
         )
     return shape[0]
 
@@ -138,8 +137,8 @@ def _fitted(dataset: Dataset, shape: Shape) -> Dataset:
         return dataset
     if dataset.shape[2] != shape[2]:
         raise DataError(
-            f"{dataset.name}: images have {dataset.shape[2]} channels, but {shape[2]} are wanted; choose a model with "
-            f"{dataset.shape[2]} input channels, or convert the images (grey to colour: numpy.repeat(images, 3, -1))"
+            f"{dataset.name}: images have {dataset.shape[2]} channels, but {shape[2]} were asked for; choose a model "
+            f"with {dataset.shape[2]} input channels, or convert the images (to colour: numpy.repeat(images, 3, -1))"
         )
     if isinstance(dataset, Subset):
         return Subset(_fitted(dataset.dataset, shape), dataset.indices, dataset.name)

@@ -1,4 +1,4 @@
-"""One stream of random numbers for each use of this package, so that no two uses ever share numbers.
+"""One stream of random numbers for each purpose in this package, so that no two ever share numbers.
 
 A generator is seeded with a list whose first entry names its use: whatever
 seeds a user picks, a training image is never an evaluation image and an order

@@ -1,11 +1,11 @@
-"""Who is whose neighbour, softly: the affinities of t-SNE.
+"""The affinities of t-SNE: to what degree one point is a neighbour of another.
 
 Each point i sees the others through a Gaussian of its own width,
 
     p_{j|i} = exp(-b_i |x_i - x_j|^2) / sum_{k != i} exp(-b_i |x_i - x_k|^2),   b_i = 1 / (2 s_i^2),
 
 which is chosen so that 2 to the entropy of p_{.|i} in bits, the perplexity, is
-the same for all: an effective number of neighbours. The entropy falls from
+the same for all points: an effective number of neighbours. The entropy falls from
 ln(N - 1) at b = 0 as b grows, so b is found by bisection.
 """
 
@@ -20,9 +20,9 @@ from minirmae.measures.codes import require_matrix
 from minirmae.measures.distances import squared_distances
 
 MAX_POINTS = 5000
-"""More points than this are refused: t-SNE as it is here holds several matrices of N x N numbers."""
+"""More points than this are refused: exact t-SNE holds several matrices of N x N numbers."""
 _BISECTIONS = 200
-_EXACT = 1e-10  # of the entropy, in nats
+_TOLERANCE = 1e-10  # of the entropy, in nats
 
 
 def conditional_affinities(x: Array, perplexity: float = 30.0) -> Array:
@@ -44,12 +44,12 @@ def conditional_affinities(x: Array, perplexity: float = 30.0) -> Array:
         )
     if not 1 <= perplexity < count - 1:
         raise ValueError(
-            f"{where}: perplexity must be at least 1 and less than N - 1 = {count - 1}, for it counts a point's "
-            f"neighbours; got {perplexity}"
+            f"{where}: perplexity must be at least 1 and less than N - 1 = {count - 1}, because it counts "
+            f"a point's neighbours; got {perplexity}"
         )
     distances = squared_distances(x)
     np.fill_diagonal(distances, np.inf)
-    # From the nearest neighbour and in units of the mean, no exponential underflows in all of a row.
+    # Taken from the nearest neighbour and in units of the mean, a row's exponentials cannot all underflow.
     distances -= distances.min(axis=1, keepdims=True)
     unit = np.where(np.isfinite(distances), distances, 0.0).sum(axis=1, keepdims=True) / (count - 1)
     distances /= np.where(unit > 0, unit, 1.0)
@@ -58,10 +58,10 @@ def conditional_affinities(x: Array, perplexity: float = 30.0) -> Array:
     return distances
 
 
-def affinities(x: Array, perplexity: float = 30.0) -> Array:
+def joint_affinities(x: Array, perplexity: float = 30.0) -> Array:
     """Return the joint affinities p_ij = (p_{j|i} + p_{i|j}) / (2 N) as (N, N), symmetric, summing to 1.
 
-    So every point has a say, outliers too (section 3.1 of the paper). Raises what `conditional_affinities` raises.
+    So every point counts, outliers too (section 3.1 of the paper). Raises what `conditional_affinities` raises.
     """
     conditional = conditional_affinities(x, perplexity)
     joint: Array = conditional + conditional.T
@@ -70,7 +70,7 @@ def affinities(x: Array, perplexity: float = 30.0) -> Array:
 
 
 def _bisected(distances: Array, wanted: float) -> Array:
-    """Affinities of one point, from its distances less the least, so that their entropy in nats is `wanted`."""
+    """Return one point's affinities, of entropy `wanted` in nats, from its squared distances, the least of them 0."""
     low, high, b = 0.0, math.inf, 1.0
     finite = np.where(np.isfinite(distances), distances, 0.0)
     for _ in range(_BISECTIONS):
@@ -78,7 +78,7 @@ def _bisected(distances: Array, wanted: float) -> Array:
         total = float(p.sum())
         p /= total
         entropy = math.log(total) + b * float(p @ finite)
-        if abs(entropy - wanted) <= _EXACT or (high - low) <= 1e-15 * b:
+        if abs(entropy - wanted) <= _TOLERANCE or (high - low) <= 1e-15 * b:
             break
         if entropy > wanted:
             low, b = b, 2 * b if high == math.inf else (b + high) / 2

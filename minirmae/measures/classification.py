@@ -3,13 +3,13 @@
 Jing, Zbontar and LeCun 2020 train a small network on the codes of the first k
 training images, with k down to a few, and test it on the codes of the test
 images: the better the codes, the fewer labels it takes. The settings are those
-of their public code: codes h from before the linear layers, as they are; two
-linear layers of 128 units, each with ReLU and dropout 0.5, and one of the
+of their public code: codes h, taken before the linear layers and not scaled; two
+linear layers of 128 units, each with ReLU and dropout 0.5, then one to the
 classes; Adam with rate 1e-3, batches of 100, 500 epochs. One thing differs:
 they report the best accuracy seen on the test images, which is a choice made
 with them; here it is the accuracy at the end.
 
-`accuracy_curve` runs this, or the linear probe, over numbers of labels.
+`accuracy_curve` measures this, or the linear probe, for several numbers of labels.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 
 from minirmae.arrays import Array
 from minirmae.data import batches
+from minirmae.data.dataset import require_labels
 from minirmae.layers import Dropout, Linear, ReLU, Sequential
 from minirmae.measures.codes import require_matrix
-from minirmae.measures.linear_probe import require_labels
 from minirmae.ops import softmax_cross_entropy
 from minirmae.optimizers import Adam
 from minirmae.validation import require_positive_int
@@ -35,7 +35,7 @@ COUNTS = (10, 100, 1000, 10_000)
 """Numbers of labels of the table."""
 
 _WEIGHTS, _NOISE = 7, 8
-"""Streams of random numbers, beside those of data and training."""
+"""Streams of random numbers, distinct from those of data and training."""
 
 
 def classification_head(inputs: int, classes: int, rng: np.random.Generator, dtype: Any = np.float32) -> Sequential:
@@ -73,8 +73,8 @@ def head_predictions(
     test = require_matrix(where, "test_codes", test_codes).astype(np.float32)
     require_positive_int(where, epochs=epochs, batch_size=batch_size)
     if train.shape[1] != test.shape[1]:
-        raise ValueError(f"{where}: codes are {train.shape[1]} wide, but test codes {test.shape[1]}")
-    classes, numbers = np.unique(require_labels(where, labels, len(train)), return_inverse=True)
+        raise ValueError(f"{where}: codes are {train.shape[1]} wide, but test codes are {test.shape[1]} wide")
+    classes, numbers = np.unique(require_labels(where, labels, len(train), of="codes"), return_inverse=True)
     head = classification_head(train.shape[1], len(classes), np.random.default_rng([_WEIGHTS, seed]))
     optimizer, noise = Adam(learning_rate), np.random.default_rng([_NOISE, seed])
     for epoch in range(epochs):
@@ -100,7 +100,7 @@ def accuracy_curve(
 
     Args:
         predictor: `head_predictions`, `probe_predictions` or another function of that form.
-        codes, labels: of the training images in their order; of numbers larger than theirs nothing is returned.
+        codes, labels: of the training images in their order; counts larger than their number are left out.
         test_codes, test_labels: what accuracy is measured on.
 
     Raises what the predictor raises, and ValueError for counts that are not positive integers.
@@ -110,6 +110,6 @@ def accuracy_curve(
 
 
 def accuracy(predicted: Array, labels: Array) -> float:
-    """Part of `predicted` that equals `labels`, in [0, 1]; both hold N integers."""
+    """Return the fraction of `predicted` that equals `labels`, in [0, 1]; both hold N integers."""
     predicted = np.asarray(predicted)
-    return float(np.mean(predicted == require_labels("accuracy", labels, len(predicted))))
+    return float(np.mean(predicted == require_labels("accuracy", labels, len(predicted), of="predictions")))

@@ -1,8 +1,8 @@
 """A matrix of codes: one row an image, one column a latent dimension.
 
-Everything that is asked of a trained autoencoder's codes (their rank, samples
-from their distribution) starts the same way: check the matrix, go to float64,
-centre it, form the covariance. That beginning is here, once.
+Every measure of a trained autoencoder's codes (their rank, samples from their
+distribution) starts the same way: check the matrix, convert it to float64, centre
+it, form the covariance. Those first steps are here.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def require_matrix(where: str, name: str, matrix: Array, *, rows: int = 1) -> Ar
     """
     kind = getattr(getattr(matrix, "dtype", None), "kind", None)
     if kind != "f":
-        came = type(matrix).__name__ if kind is None else f"an array of {matrix.dtype}"
-        raise TypeError(f"{where}: {name} must be an array of real floats, got {came}; convert it with numpy.asarray")
+        got = type(matrix).__name__ if kind is None else f"an array of {matrix.dtype}"
+        raise TypeError(f"{where}: {name} must be an array of real floats, got {got}; convert it with numpy.asarray")
     require_ndim(where, name, matrix, 2, "(rows, columns)")
     if matrix.shape[0] < rows or matrix.shape[1] < 1:
         raise ValueError(f"{where}: {name} must have at least {rows} rows and 1 column, got shape {matrix.shape}")
@@ -34,7 +34,7 @@ def require_matrix(where: str, name: str, matrix: Array, *, rows: int = 1) -> Ar
         row, column = (int(i) for i in np.argwhere(~np.isfinite(host))[0])
         raise ValueError(
             f"{where}: {name} must be finite, got {host[row, column]} at row {row}, column {column}; "
-            "if it comes from a model, its training has probably diverged: lower the learning rate"
+            "if it is a model's, the training has probably diverged: lower the learning rate"
         )
     result: Array = matrix.astype(xp.float64)
     return result

@@ -1,7 +1,7 @@
 """Squared distances between all pairs of points, by differences, so that equal points are at a distance of exactly 0.
 
-The shorter way through products of points, |x|**2 + |y|**2 - 2 x y, would be
-faster and lose what lies below a rounding error of |x|**2.
+Products of points, |x|**2 + |y|**2 - 2 x y, would be faster and lose every
+distance below a rounding error of |x|**2.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 from minirmae.arrays import Array
 
 _BLOCK = 1 << 15
-"""Distances worked on at a time: they stay in a core's cache."""
+"""Number of distances computed at a time: they fit in a core's cache."""
 
 
 def distance_blocks(x: Array) -> Iterator[tuple[slice, Array]]:
-    """Yield slices of the rows of `x` (N, d) with |x_i - x_j|**2 of those rows i and all j, (rows, N), to be kept."""
+    """Yield slices of the rows of `x` (N, d) with |x_i - x_j|**2 of those rows i and all j, a new array (rows, N)."""
     columns = np.ascontiguousarray(x.T)
     rows = max(1, _BLOCK // max(len(x), 1))
     for start in range(0, len(x), rows):

@@ -1,22 +1,22 @@
-"""Frechet distance: how far two sets of features lie apart, taken as two Gaussians.
+"""Frechet distance: how far two sets of features are apart, each taken as a Gaussian.
 
     d^2 = |m_1 - m_2|^2 + tr(S_1 + S_2 - 2 (S_1^(1/2) S_2 S_1^(1/2))^(1/2))
 
 (Dowson and Landau 1982; of features of generated and of real images, Heusel et
-al. 2017, equation 6, who like everybody after them report d^2). Which features
-is up to the user; numbers compare only if the features are the same, and so
-are the numbers of samples.
+al. 2017, equation 6, who like everybody after them report d^2). The user chooses
+the features; two distances compare only if features and numbers of samples are
+the same.
 
 The bias. A finite sample's covariance is not the distribution's, and every
-deviation adds: even two samples of one distribution lie apart, the further the
+deviation adds: even two samples of one distribution are apart, and further the
 smaller they are. For two Gaussian samples of N_1 and N_2 in n dimensions with
 covariance I the expected d^2 is, to first order,
 
     (1/N_1 + 1/N_2) (n + n (n + 1) / 4),
 
 the means' part and the covariances'. It falls as 1/N and depends on the model
-that is measured (Chong and Forsyth 2020), so take many samples, equally many
-for all, and never fewer than dimensions.
+that is measured (Chong and Forsyth 2020), so take many samples, the same number
+for all models, and never fewer than dimensions.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ def gaussian_frechet_distance(mean1: Array, covariance1: Array, mean2: Array, co
     """Return d^2 between two Gaussians, whose covariances may be singular.
 
     With A = S_1^(1/2) S_2^(1/2) the matrix under the last root is A A', so the
-    root's trace is the sum of the singular values of A. These are taken, because
-    to square small numbers and then take their roots would lose half the digits.
+    root's trace is the sum of the singular values of A. They are computed directly:
+    squaring small numbers and taking roots again would lose half the digits.
 
     Args:
         mean1, mean2: shape (n,).
-        covariance1, covariance2: symmetric, no eigenvalue below zero beyond rounding, shape (n, n).
+        covariance1, covariance2: shape (n, n), symmetric, with no negative eigenvalue beyond rounding.
 
     Raises:
         TypeError: not arrays of real floats.
-        ValueError: shapes do not fit, a number is not finite, or a matrix is no covariance.
+        ValueError: shapes do not fit, a number is not finite, or a matrix is not a covariance.
 
     >>> gaussian_frechet_distance(np.zeros(2), np.diag([4.0, 0.0]), np.zeros(2), np.diag([1.0, 9.0]))
     10.0
@@ -73,7 +73,7 @@ def gaussian_frechet_distance(mean1: Array, covariance1: Array, mean2: Array, co
 
 
 def _gaussian(number: str, mean: Array, covariance: Array) -> tuple[Array, Array]:
-    """Mean and covariance in float64, after checking that they are those of a Gaussian."""
+    """Return mean and covariance in float64, after checking that they are those of a Gaussian."""
     where = "frechet_distance"
     m = require_matrix(where, f"mean{number}", np.atleast_2d(mean))[0]
     S = require_matrix(where, f"covariance{number}", covariance)

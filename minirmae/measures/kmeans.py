@@ -42,10 +42,10 @@ def kmeans_plus_plus(points: Array, clusters: int, rng: np.random.Generator) -> 
 def lloyd(points: Array, centres: Array, iterations: int) -> Array:
     """Return the labels (N,), a NumPy array, of `points` (N, n) after `iterations` of k-means from `centres` (k, n).
 
-    It ends earlier where nothing changes any more. Every cluster keeps at
-    least one point as long as every starting centre is the nearest one of some
-    point, which `kmeans_plus_plus` ensures: a step that would empty a cluster
-    is not taken.
+    It ends earlier when nothing changes any more, or when the next step would
+    empty a cluster. So every cluster keeps at least one point, provided that
+    every starting centre is the nearest one of some point, as those of
+    `kmeans_plus_plus` are.
     """
     clusters, xp, device = len(centres), array_module(points), device_of(points)
     labels = asnumpy(_nearest(points, centres))

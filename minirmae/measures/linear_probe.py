@@ -11,10 +11,10 @@ gradients, for which a product of the Hessian with a direction is enough: a
 change (V, v) moves the logits of a code by u_i = x_i V + v, hence p_i by
 p_i u_i - p_i (p_i' u_i).
 
-Codes are standardised as a whole: the training codes' mean is taken off, and one
+Codes are standardised as a whole: the training codes' mean is subtracted, and one
 number, the root of their mean variance over the dimensions, divides them all.
-So the answer does not change with shift, scale or rotation of the latent space;
-to divide each dimension by its own deviation, as is often done, would make it
+So the answer does not change with shift, scale or rotation of the latent space.
+Dividing each dimension by its own deviation, as is often done, would make it
 depend on the basis. The intercept is not penalised; b is fixed by sum(b) = 0,
 as a shift of all logits changes nothing.
 """
@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minirmae.arrays import Array
+from minirmae.data.dataset import require_labels
 from minirmae.measures.codes import require_matrix
 
 _NEWTON_STEPS, _HALVINGS = 100, 40
@@ -38,7 +39,7 @@ class LinearProbe:
 
     Attributes:
         classes: the K labels that occurred in training, ascending.
-        mean, scale: what the codes are standardised with, (n,) and a number.
+        mean, scale: the codes are standardised as (codes - mean) / scale; (n,) and a number.
         W, b: weights (n, K) and intercepts (K,) on standardised codes, float64.
     """
 
@@ -65,7 +66,7 @@ def fit_linear_probe(codes: Array, labels: Array, *, penalty: float = 1.0, toler
 
     Args:
         penalty: of the squared weights; scikit-learn's `C` is its inverse.
-        tolerance: largest entry of the gradient of F at the end.
+        tolerance: largest magnitude of an entry of the gradient of F at the end.
 
     Raises:
         TypeError: codes are not floats or labels not integers.
@@ -77,7 +78,7 @@ def fit_linear_probe(codes: Array, labels: Array, *, penalty: float = 1.0, toler
     """
     where = "fit_linear_probe"
     codes = require_matrix(where, "codes", codes, rows=2)
-    labels = require_labels(where, labels, len(codes))
+    labels = require_labels(where, labels, len(codes), of="codes")
     if penalty <= 0 or tolerance <= 0:
         raise ValueError(f"{where}: penalty and tolerance must be positive, got {penalty!r} and {tolerance!r}")
     classes, numbers = np.unique(labels, return_inverse=True)
@@ -94,16 +95,6 @@ def fit_linear_probe(codes: Array, labels: Array, *, penalty: float = 1.0, toler
 def probe_predictions(codes: Array, labels: Array, test_codes: Array) -> Array:
     """Labels that a probe with penalty 1, fitted to codes (N, n) with their labels, gives test codes (M, n)."""
     return fit_linear_probe(codes, labels).predict(test_codes)
-
-
-def require_labels(where: str, labels: Array, count: int) -> Array:
-    """Return `labels` as an array after checking that it holds `count` integers; TypeError or ValueError otherwise."""
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"{where}: labels must be integers, got {labels.dtype}")
-    if labels.shape != (count,):
-        raise ValueError(f"{where}: {count} codes need as many labels, got shape {labels.shape}")
-    return labels
 
 
 def _newton(x: Array, onehot: Array, penalty: float, tolerance: float) -> Array:

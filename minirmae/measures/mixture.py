@@ -1,8 +1,8 @@
 """A Gaussian mixture with full covariances, fitted by expectation-maximisation.
 
 The codes of a rank-minimising autoencoder lie near a subspace, where the
-likelihood of a Gaussian has no maximum: a covariance can shrink to a singular
-one for ever. So the fit maximises the *log-likelihood itself* over the
+likelihood of a Gaussian has no maximum: a covariance can shrink towards a
+singular one without end. So the fit maximises the *log-likelihood itself* over the
 covariances none of whose eigenvalues is below a floor,
 
     maximise  sum_i ln sum_k w_k N(x_i | m_k, C_k)   subject to   C_k >= floor * I.
@@ -14,7 +14,7 @@ the problem max ln det P - tr(S P), P <= I / floor, is concave, and this P
 meets its optimality conditions.) Hence the log-likelihood never decreases,
 singular data included. A fixed inverse-Wishart prior would be monotone too,
 but its floor shrinks as a component grows, so in d null directions the larger
-of two components wins by (d / 2) ln(ratio of sizes) and takes all the points.
+of two components gains (d / 2) ln(ratio of sizes) on the other and takes all the points.
 
 Dempster, Laird and Rubin 1977 (EM); Ingrassia and Rocci 2007 (constrained
 covariances keep it monotone).
@@ -47,7 +47,7 @@ class GaussianMixture:
     covariances: Array
     """(K, n, n), symmetric, no eigenvalue below the floor."""
     log_likelihoods: tuple[float, ...]
-    """Log-likelihood of the fitted codes at the start and after each iteration; never decreases, rounding apart."""
+    """Log-likelihood of the fitted codes at the start and after each iteration; never decreases, except by rounding."""
     converged: bool
     """Whether the last iteration gained no more than the tolerance."""
 

@@ -1,7 +1,7 @@
 """How many directions does a spectrum really use?
 
-Four answers, from a count to a smooth measure. Each argument is named for what
-the measure takes, because mixing the two up is the classic mistake:
+Four answers, from a count to a smooth measure. Each argument is named for the
+kind of spectrum that the measure takes, because mixing them up is the classic mistake:
 `singular_values` are the s of a matrix, `eigenvalues` are the s**2 of its
 covariance. On the same matrix the measures are ordered,
 
@@ -27,6 +27,9 @@ from minirmae.validation import require_ndim
 
 THRESHOLDS = (1e-2, 1e-3, 1e-4)
 """Fractions of the largest eigenvalue at which a numerical rank is reported."""
+
+THRESHOLD = 1e-3
+"""The one of them that is meant by "the rank" where a page or a table shows one number."""
 
 
 def covariance_spectrum(codes: Array) -> Array:
@@ -169,7 +172,7 @@ def summarize(codes: Array, thresholds: Sequence[float] = THRESHOLDS) -> RankSum
 def _relative(where: str, name: str, spectrum: ArrayLike) -> Array:
     """Check a spectrum and divide it by its largest value, so that no measure can overflow or underflow.
 
-    A spectrum is a few numbers and a measure one, so this goes on with NumPy.
+    A spectrum is a few numbers, so the measures are computed with NumPy on every device.
     """
     values = asnumpy(spectrum)
     if values.dtype.kind not in "fiu":

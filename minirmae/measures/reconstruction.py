@@ -11,7 +11,7 @@ from minirmae.models.autoencoder import Autoencoder
 def reconstruction_error(model: Autoencoder, dataset: Dataset, *, batch_size: int = 256) -> float:
     """Return the mean squared error over all entries of all images of `dataset`, summed in float64.
 
-    Unlike a training's own loss it is the same measure for every objective.
+    The measure is the same for every objective, unlike the loss that each is trained with.
 
     Raises ValueError if `batch_size` is below 1 or the images do not fit the model.
     """

@@ -3,7 +3,7 @@
 Jing, Zbontar and LeCun 2020 judge a latent space by what its decoder makes of
 codes that no image produced: on the line between two codes, on a grid along
 the principal components, from one Gaussian, from a mixture of Gaussians. The
-functions here know no model: they take codes and return codes of the same
+functions here need no model: they take codes and return codes of the same
 dtype, ready to be decoded.
 """
 
@@ -47,7 +47,7 @@ def interpolate(z0: Array, z1: Array, steps: int = 10) -> Array:
     return line.astype(z0.dtype)
 
 
-def gaussian(codes: Array, count: int, rng: np.random.Generator) -> Array:
+def sample_gaussian(codes: Array, count: int, rng: np.random.Generator) -> Array:
     """Draw `count` codes (count, n) from the Gaussian with the mean and covariance of `codes` (N, n).
 
     The covariance may be singular, as a rank-minimising autoencoder's is: the
@@ -56,7 +56,7 @@ def gaussian(codes: Array, count: int, rng: np.random.Generator) -> Array:
     Raises TypeError or ValueError for a bad `count` or `rng`, or unless `codes`
     is a finite float matrix with N >= 2.
     """
-    where = "gaussian"
+    where = "sample_gaussian"
     require_positive_int(where, count=count)
     require_generator(where, rng)
     mean, covariance = mean_and_covariance(where, codes)
@@ -64,13 +64,18 @@ def gaussian(codes: Array, count: int, rng: np.random.Generator) -> Array:
     return (mean + noise @ symmetric_root(covariance)).astype(codes.dtype)
 
 
-def mixture(codes: Array, count: int, rng: np.random.Generator, components: int = 4) -> Array:
+def sample_mixture(
+    codes: Array, count: int, rng: np.random.Generator, components: int = 4, *, max_iterations: int = 200
+) -> Array:
     """Draw `count` codes (count, n) from a mixture of Gaussians fitted to `codes` (N, n).
 
-    Fits and samples with `minirmae.measures.mixture`; raises what `fit_mixture` raises.
+    `components` and `max_iterations` are those of `fit_mixture`.
+
+    Raises what `fit_mixture` raises, and ValueError for a bad `count`.
     """
-    require_positive_int("mixture", count=count)
-    return fit_mixture(codes, components, rng=rng).sample(count, rng).astype(codes.dtype)
+    require_positive_int("sample_mixture", count=count)
+    fitted = fit_mixture(codes, components, rng=rng, max_iterations=max_iterations)
+    return fitted.sample(count, rng).astype(codes.dtype)
 
 
 class PrincipalComponents(NamedTuple):

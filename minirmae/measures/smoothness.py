@@ -8,18 +8,17 @@ and a_j = x_{j+1} - 2 x_j + x_{j-1} the changes of the step. The roughness is
 
 over all lines together: curvature relative to speed, so that it depends on
 neither the contrast of the images nor how far apart they are. It lies in
-[0, 4]: 0 for a path that is straight and even in pixels, about 2 for steps that
-have nothing to do with one another, 3 for images that have nothing to do with
-one another (an object that jumps clear of its old place at every step among
-them), towards 4 for a path that flickers.
+[0, 4]: 0 for a path that is straight and even in pixels, about 2 for independent
+steps, 3 for independent images (such as an object that jumps clear of its old
+place at every step), up to 4 for a path that flickers.
 
 Smooth is not the same as good. A cross-fade of two pictures, each at half
-strength in the middle, is the smoothest path of all and has left the images
-behind; read the measure beside the pictures and the Frechet distance. That a
-path in the space of codes be judged by how evenly the images change along it
-is the idea of the perceptual path length (Karras, Laine and Aila 2019) and of
-the interpolation scores of Berthelot et al. 2018; this measure needs neither a
-pretrained network nor a data set whose true paths are known.
+strength in the middle, is the smoothest path of all, and its middle looks like no
+image. So read the measure beside the pictures and the Frechet distance. To judge
+a latent space by how evenly images change along a path in it is the idea of the
+perceptual path length (Karras, Laine and Aila 2019) and of the interpolation
+scores of Berthelot et al. 2018; this measure needs neither a pretrained network
+nor a data set whose true paths are known.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from minirmae.validation import require_float
 
 
 def interpolation_roughness(decode: Callable[[Array], Array], z0: Array, z1: Array, steps: int = 10) -> float:
-    """Return the roughness of what `decode` makes of the lines from `z1` to `z0`, both (pairs, n), in `steps` steps.
+    """Return the roughness of the decoded lines from `z1` to `z0`, both (pairs, n), in `steps` steps.
 
     Raises what `interpolate` and `path_roughness` raise.
 

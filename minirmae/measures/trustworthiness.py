@@ -1,8 +1,8 @@
 """Can the neighbourhoods of a map be trusted?
 
 A map is trustworthy if the neighbours that it shows are neighbours in the data
-as well, and continuous if the neighbours in the data stay neighbours in it.
-Both compare orders of distances only, so no scale matters.
+as well, and continuous if neighbours in the data are still neighbours on the map.
+Both compare only the order of distances, so scale does not matter.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def trustworthiness(x: Array, y: Array, neighbours: int = 12) -> float:
         raise ValueError(f"{where}: x and y must have one row for each point, got {count} and {len(y)} rows")
     require_positive_int(where, neighbours=k)
     if not k < count / 2:
-        raise ValueError(f"{where}: neighbours must be fewer than half of the {count} points, got {k}")
+        raise ValueError(f"{where}: neighbours must be less than half the number of points, {count}; got {k}")
     ranks = np.empty((count, count), dtype=np.int64)
     np.put_along_axis(ranks, _order(x), np.arange(1, count + 1)[None, :], axis=1)
     shown = np.take_along_axis(ranks, _order(y)[:, :k], axis=1)

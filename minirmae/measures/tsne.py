@@ -11,8 +11,8 @@ descent on the divergence C = sum_ij p_ij ln(p_ij / q_ij), with
 
 Van der Maaten and Hinton 2008, "Visualizing data using t-SNE", equations 4 and
 5. The gradient is exact: every pair counts, so the cost of a step grows with
-N^2. Distances on the map between far groups, their sizes and densities mean
-little; who is next to whom is what it shows (see `trustworthiness`).
+N^2. What the map shows is which points are neighbours (see `trustworthiness`);
+distances between far groups, their sizes and their densities mean little.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minirmae.arrays import Array
-from minirmae.measures.affinities import affinities
+from minirmae.measures.affinities import joint_affinities
 from minirmae.measures.codes import require_generator, require_matrix
 from minirmae.measures.distances import distance_blocks
 from minirmae.measures.sampling import principal_components
@@ -52,14 +52,14 @@ class Map:
     divergence: float
 
 
-def divergence(p: Array, y: Array) -> tuple[Array, Callable[[float], Array]]:
+def map_divergence(p: Array, y: Array) -> tuple[Array, Callable[[float], Array]]:
     """Return C, the divergence of the map `y` (N, m) from the affinities `p` (N, N), and its backward.
 
     `backward(dloss)` returns the gradient with respect to `y`; `p` is data and gets none.
 
     >>> y = np.array([[0.0], [1.0], [2.0]])
     >>> p = (np.ones((3, 3)) - np.eye(3)) / 6
-    >>> loss, backward = divergence(p, y)
+    >>> loss, backward = map_divergence(p, y)
     >>> round(float(loss), 4), backward(1.0).ravel().round(4)
     (0.0823, array([-0.05,  0.  ,  0.05]))
     """
@@ -98,20 +98,20 @@ def tsne(
         dimensions: of the map.
         perplexity: effective number of neighbours of a point.
         iterations: steps of gradient descent, with momentum 0.5 and from step 250 on 0.8.
-        learning_rate: None is 100, the paper's, but N / 2 below 200 points, whose map would fly apart.
-            Each coordinate has a gain besides, which grows by 0.2 while it keeps its direction and
-            shrinks by a fifth when it turns (Jacobs 1988).
+        learning_rate: None is 100, the paper's, but N / 2 below 200 points, where 100 makes the map diverge.
+            Each coordinate also has a gain, which grows by 0.2 while the coordinate keeps its direction
+            and shrinks by a fifth when it turns (Jacobs 1988).
         exaggeration: factor of p during the first `exaggerated` steps, which
             lets groups gather before they are pushed apart.
         start: "pca" begins with the principal components of `x`, shrunk, with a
-            little noise to part equal points; "random" with noise alone; an array
-            (N, dimensions) with that map.
+            little noise to separate equal points; "random" begins with noise alone; an
+            array (N, dimensions) is the first map itself.
         progress: called every 50 iterations and at the end.
 
     The defaults are the paper's, except for the start, which is noise there,
     and the perplexity, 40 there.
 
-    Raises TypeError or ValueError for points that `affinities` refuses, or an option out of range.
+    Raises TypeError or ValueError for points that `joint_affinities` refuses, or an option out of range.
 
     >>> rng = np.random.default_rng(0)
     >>> x = np.concatenate([rng.normal(-9, 1, (20, 5)), rng.normal(9, 1, (20, 5))])
@@ -131,7 +131,7 @@ def tsne(
         raise ValueError(f"{where}: learning_rate must be a positive number, got {learning_rate!r}")
     if not 1 <= exaggeration < np.inf:
         raise ValueError(f"{where}: exaggeration must be a number of at least 1, got {exaggeration!r}")
-    p = affinities(x, perplexity)
+    p = joint_affinities(x, perplexity)
     gains, step = np.ones_like(y), np.zeros_like(y)
     for done in range(iterations):
         factor = exaggeration if done < exaggerated else 1.0
@@ -141,17 +141,17 @@ def tsne(
         y = y + step
         y -= y.mean(axis=0)
         if progress is not None and (done + 1) % _REPORT_EVERY == 0 and done + 1 < iterations:
-            progress(done + 1, float(divergence(p, y)[0]))
+            progress(done + 1, float(map_divergence(p, y)[0]))
     if not np.isfinite(y).all():
-        raise ValueError(f"{where}: the map has left all bounds; lower the learning rate ({learning_rate:g})")
-    final = float(divergence(p, y)[0])
+        raise ValueError(f"{where}: the map has diverged; lower the learning rate, got {learning_rate:g}")
+    final = float(map_divergence(p, y)[0])
     if progress is not None:
         progress(iterations, final)
     return Map(y, final)
 
 
 def _weight_blocks(y: Array) -> Iterator[tuple[slice, Array]]:
-    """Slices of the rows of `y` with their w_ij (rows, N), 0 where i = j."""
+    """Yield slices of the rows of `y` with their w_ij (rows, N), 0 where i = j."""
     for rows, w in distance_blocks(y):
         w += 1
         np.divide(1, w, out=w)
@@ -161,9 +161,9 @@ def _weight_blocks(y: Array) -> Iterator[tuple[slice, Array]]:
 
 
 def _gradient(p: Array, y: Array, exaggeration: float = 1.0) -> Array:
-    """dC/dy with p times `exaggeration`, taken apart into p_ij w_ij, which pulls, and w_ij^2 / sum w, which pushes.
+    """dC/dy with p times `exaggeration`, as the sum of p_ij w_ij, which pulls, and -w_ij^2 / sum w, which pushes.
 
-    Of either, f, the sum over j of f_ij (y_i - y_j) is y_i sum_j f_ij - sum_j f_ij y_j.
+    For either force f, the sum over j of f_ij (y_i - y_j) is y_i sum_j f_ij - sum_j f_ij y_j.
     """
     pull, push, total = np.empty_like(y), np.empty_like(y), y.dtype.type(0)
     for rows, w in _weight_blocks(y):

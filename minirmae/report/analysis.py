@@ -1,4 +1,4 @@
-"""What a trained run's codes look like: its images, their codes, the ranks of both ends of the linear layers."""
+"""A trained run's codes: of its evaluation images, with their ranks before and after the linear layers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from minirmae.arrays import Array, array_module, asnumpy
 from minirmae.data import Dataset, ordered_batches, to_device
+from minirmae.engine import prepared
 from minirmae.layers import LinearStack
-from minirmae.measures.rank import RankSummary, numerical_rank, product_spectrum, summarize
+from minirmae.measures.rank import THRESHOLD, RankSummary, numerical_rank, product_spectrum, summarize
 from minirmae.models.autoencoder import Autoencoder
 from minirmae.objectives.registry import recipe
 from minirmae.ops import mean_squared_error
@@ -20,7 +21,7 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class Analysis:
-    """A run seen through its evaluation images.
+    """What a run makes of its evaluation images.
 
     Attributes:
         label: what the model is, short enough for a legend.
@@ -54,13 +55,14 @@ def analyse(run: Run, *, images: int = 10_000, device: str = "cpu") -> Analysis:
     """
     checkpoint = run.checkpoint()
     model = run.model().to(device)
+    fast = prepared(model)
     dataset = evaluation_data(replace(run.config, evaluation_images=images))
     hidden, codes, total = [], [], 0.0
     for indices in ordered_batches(len(dataset), _BATCH):
         x = to_device(dataset.batch(indices, model.dtype), model.device)
-        hidden.append(model.encode_hidden(x))
-        codes.append(model.transform(hidden[-1]))
-        loss, _ = mean_squared_error(model.decode(codes[-1]), x)
+        hidden.append(fast.encode_hidden(x))
+        codes.append(fast.transform(hidden[-1]))
+        loss, _ = mean_squared_error(fast.decode(codes[-1]), x)
         total += float(asnumpy(loss)) * len(x)
     xp, stack = array_module(codes[0]), model.bottleneck
     z = xp.concatenate(codes)
@@ -80,7 +82,7 @@ def analyse(run: Run, *, images: int = 10_000, device: str = "cpu") -> Analysis:
 
 
 def label(run: Run) -> str:
-    """Short name of what a run trains: "AE (l = 0)", "IRMAE (l = 4)", "IRMAE (l = 4, shared)"."""
+    """Return a short name of what a run trains: "AE (l = 0)", "IRMAE (l = 4)", "IRMAE (l = 4, shared)"."""
     model = run.config.model
     if run.config.objective != "plain":
         title = recipe(run.config.objective).title
@@ -92,7 +94,7 @@ def label(run: Run) -> str:
 
 
 def unique_labels(analyses: Sequence[Analysis]) -> list[str]:
-    """Their labels, with the directory added to those that occur twice."""
+    """Return the label of each analysis, with the directory added where a label occurs twice."""
     labels = [a.label for a in analyses]
     return [
         f"{text}, {a.run.directory.name}" if labels.count(text) > 1 else text
@@ -101,7 +103,7 @@ def unique_labels(analyses: Sequence[Analysis]) -> list[str]:
 
 
 def rank_table(labels: Sequence[str], analyses: Sequence[Analysis]) -> Table:
-    """Table of the rank measures of the codes, a row a run; all must have been analysed with the same thresholds."""
+    """Return the rank measures of the codes as a table, one row for each run."""
     thresholds = analyses[0].ranks.numerical_ranks
     columns = ["model", "n", "steps", "loss", *(f"> {t:g}" for t in thresholds)]
     columns += ["effective", "stable", "before l", "product of l"]
@@ -109,7 +111,11 @@ def rank_table(labels: Sequence[str], analyses: Sequence[Analysis]) -> Table:
     for text, a in zip(labels, analyses, strict=True):
         ranks = a.ranks
         row = [text, str(ranks.latent), str(a.step), f"{a.loss:.5f}", *map(str, ranks.numerical_ranks.values())]
-        row += [f"{ranks.effective_rank:.2f}", f"{ranks.stable_rank:.2f}", str(a.hidden_ranks.numerical_ranks[1e-3])]
-        # Squared singular values, so that the threshold means what it means for a covariance.
-        rows.append([*row, "" if a.product is None else str(numerical_rank(a.product**2, 1e-3))])
+        row += [
+            f"{ranks.effective_rank:.2f}",
+            f"{ranks.stable_rank:.2f}",
+            str(a.hidden_ranks.numerical_ranks[THRESHOLD]),
+        ]
+        # Squared singular values, so that the threshold means the same as for a covariance.
+        rows.append([*row, "" if a.product is None else str(numerical_rank(a.product**2, THRESHOLD))])
     return Table(columns, rows)

@@ -1,8 +1,8 @@
-"""The main job: see rank minimisation happen.
+"""The demo: rank minimisation seen on one page.
 
 Check every gradient, train a plain autoencoder and an IRMAE on the same images
-with the same budget, and put what became of their codes on one page. The two
-runs are ordinary run directories: a demo that was stopped goes on where it was.
+with the same budget, and show the ranks of their codes. The two runs are ordinary
+run directories, so a demo that was stopped resumes where it was.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from minirmae import __version__
 from minirmae.files import atomic_write, write_text
 from minirmae.gradcheck import Report, check_model
 from minirmae.gradcheck.suite import run_suite
+from minirmae.measures.rank import THRESHOLD
 from minirmae.models.autoencoder import PRESETS, ModelConfig, build
 from minirmae.report import plots
 from minirmae.report.analysis import Analysis, analyse, rank_table
@@ -26,13 +27,10 @@ from minirmae.report.gallery import picture
 from minirmae.report.page import Section, Table, page
 from minirmae.runs import Progress, TrainingConfig, train
 
-THRESHOLD = 1e-3
-"""Eigenvalues above this fraction of the largest count as used directions."""
-
 
 @dataclass(frozen=True)
 class Size:
-    """How much the demo does: training steps, and images to train and to judge on."""
+    """How much the demo does: the training steps, and the numbers of images to train and to evaluate on."""
 
     steps: int
     training_images: int
@@ -69,7 +67,7 @@ def demo(
         linear_layers: l of the IRMAE.
         seed: of the images, the weights and the samples.
         say: called with one line at the start of each part.
-        progress: makes the reporter of a training from its label.
+        progress: makes the progress reporter of a training from its label.
 
     Raises:
         AssertionError: a gradient is wrong; nothing is trained with it.
@@ -127,7 +125,7 @@ def _figures(analyses: Sequence[Analysis], seed: int) -> dict[str, tuple[str, by
         )),
         "loss": ("evaluation loss over training steps", plots.loss_figure(
             {a.label: _series(a, lambda r: r["loss"]) for a in analyses},
-            measure="mean squared error on images it has not seen",
+            measure="mean squared error on images it was not trained on",
         )),
     }  # fmt: skip
     for a in analyses:
@@ -158,7 +156,7 @@ def _page(
         f"The plain autoencoder spreads its codes over {plain} of {n} directions. With {layers} linear layers in "
         f"between, and nothing else changed, {irmae} carry them."
         if irmae < plain
-        else f"Here both use about as many directions ({plain} and {irmae} of {n}): train longer to see them part."
+        else f"Here both use about as many directions ({plain} and {irmae} of {n}): train longer to see them differ."
     )
     sections = [
         Section(
@@ -172,20 +170,20 @@ def _page(
         ),
         Section(
             "While they train",
-            "At first both lose the directions that their random start had. Then directions are learned: later and "
-            "fewer where linear layers stand between encoder and decoder.",
+            "At first both lose the directions of their random initial weights. Then directions are learned: later and "
+            "fewer with linear layers between encoder and decoder.",
             figures=[figures["rank"], figures["loss"]],
         ),
         Section(
             "What is left in the pictures",
-            "Above: images that were not trained on; below: what the models make of them. After so short a training "
-            "neither has learned colours.",
+            "Above: images that were not trained on; below: their reconstructions. After so short a training "
+            "neither model has learned colours.",
             figures=[figures["reconstruction-l0"], figures[f"reconstruction-l{layers}"]],
         ),
         Section(
             "Between two codes",
-            "Each row is a straight line from one code to another. Look at the middle of the rows: is it still a shape "
-            "that moves, or one that fades into another?",
+            "Each row is a straight line from one code to another. Look at the middle of the rows: does one shape "
+            "move, or does it fade into another?",
             figures=[figures["interpolation-l0"], figures[f"interpolation-l{layers}"]],
         ),
         Section(

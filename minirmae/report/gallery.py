@@ -1,4 +1,4 @@
-"""Pictures of what a trained autoencoder makes of codes, in the arrangements of the paper."""
+"""Pictures of what a trained autoencoder makes of codes, arranged as in the paper."""
 
 from __future__ import annotations
 
@@ -7,32 +7,31 @@ from typing import Any
 import numpy as np
 
 from minirmae.arrays import Array, asarray, asnumpy
-from minirmae.measures import sampling
+from minirmae.engine import prepared
+from minirmae.measures import interpolate, pca_grid, sample_gaussian, sample_mixture
 from minirmae.report import plots
 from minirmae.report.analysis import Analysis
 from minirmae.validation import require_choice
 
 SIDE = 10
-"""Pictures a row, and rows of a grid."""
+"""Number of pictures in a row, and of rows in a grid."""
 
 
 def picture(analysis: Analysis, kind: str, rng: np.random.Generator, *, components: int = 4) -> Any:
     """Return the figure of one `kind`: "reconstruction", "interpolation", "pca", "gaussian" or "gmm".
 
-    `rng` chooses the images and draws the samples; `components` is the mixture's.
+    `rng` chooses the images and draws the samples; `components` is the mixture's number of Gaussians.
 
-    Raises ValueError for another kind, or codes that it cannot be made of.
+    Raises ValueError for another kind, or for codes that do not allow it.
     """
     kinds = {
         "reconstruction": lambda: _reconstruction(analysis, rng),
         "interpolation": lambda: _interpolation(analysis, rng),
-        "pca": lambda: _grid(analysis, sampling.pca_grid(analysis.codes, SIDE), "first two principal components"),
-        "gaussian": lambda: _grid(
-            analysis, sampling.gaussian(analysis.codes, SIDE**2, rng), "samples from one Gaussian"
-        ),
+        "pca": lambda: _grid(analysis, pca_grid(analysis.codes, SIDE), "first two principal components"),
+        "gaussian": lambda: _grid(analysis, sample_gaussian(analysis.codes, SIDE**2, rng), "samples from one Gaussian"),
         "gmm": lambda: _grid(
             analysis,
-            sampling.mixture(analysis.codes, SIDE**2, rng, components),
+            sample_mixture(analysis.codes, SIDE**2, rng, components),
             f"samples from a mixture of {components} Gaussians",
         ),
     }
@@ -44,12 +43,12 @@ def _reconstruction(analysis: Analysis, rng: np.random.Generator) -> Any:
     chosen = _choose(analysis, SIDE, rng)
     originals = analysis.dataset.batch(chosen, analysis.model.dtype)
     pictures = _decoded(analysis, _codes(analysis, chosen))
-    return plots.pairs_figure(originals, pictures, title=f"{analysis.label}: images it has not seen")
+    return plots.pairs_figure(originals, pictures, title=f"{analysis.label}: images it was not trained on")
 
 
 def _interpolation(analysis: Analysis, rng: np.random.Generator) -> Any:
     chosen = _choose(analysis, 2 * SIDE, rng)
-    line = sampling.interpolate(_codes(analysis, chosen[:SIDE]), _codes(analysis, chosen[SIDE:]))
+    line = interpolate(_codes(analysis, chosen[:SIDE]), _codes(analysis, chosen[SIDE:]))
     rows, columns, n = line.shape
     pictures = _decoded(analysis, line.reshape(-1, n)).reshape(rows, columns, *analysis.dataset.shape)
     return plots.image_grid(pictures, title=f"{analysis.label}: straight lines between two codes")
@@ -66,8 +65,8 @@ def _codes(analysis: Analysis, chosen: Array) -> Array:
 
 
 def _decoded(analysis: Analysis, codes: Array) -> Array:
-    """The pictures of codes, with the processor."""
-    return asnumpy(analysis.model.decode(codes))
+    """The pictures of codes, as a NumPy array."""
+    return asnumpy(prepared(analysis.model).decode(codes))
 
 
 def _choose(analysis: Analysis, count: int, rng: np.random.Generator) -> Array:

@@ -1,4 +1,4 @@
-"""A report: one HTML page that holds everything it shows and opens without a network."""
+"""A report: one HTML page that contains everything it shows and opens without a network."""
 
 from __future__ import annotations
 
@@ -39,10 +39,15 @@ class Table:
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
 
+    def markdown(self) -> str:
+        """The table in Markdown: the first column aligned left, the others right."""
+        lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
+        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, what to see, and what to see it in: a table, figures, preformatted text."""
+    """A heading and its text, followed by a table, figures and preformatted text, if any."""
 
     heading: str
     text: str

@@ -14,7 +14,7 @@ import numpy as np
 
 from minirmae.models.autoencoder import PRESETS, Autoencoder
 from minirmae.models.classifier import Classifier
-from minirmae.data import Dataset, Labelled, Subset, open_dataset, steps_per_epoch
+from minirmae.data import Dataset, Labelled, Subset, open_dataset, spread_indices, steps_per_epoch
 from minirmae.objectives.objective import Objective
 from minirmae.objectives.registry import recipe
 from minirmae.optimizers import SGD, Adam, AdamW, Momentum, Optimizer
@@ -80,7 +80,7 @@ def spread(dataset: Dataset, count: int) -> Dataset:
     """
     if len(dataset) <= count:
         return dataset
-    return Subset(dataset, np.arange(count) * len(dataset) // count)
+    return Subset(dataset, spread_indices(len(dataset), count))
 
 
 def batches_for(model: Autoencoder | Classifier, dataset: Dataset) -> Dataset:

@@ -13,7 +13,7 @@ def asked(monkeypatch, tmp_path):
     """What the command asks for; nothing is trained."""
     calls = []
 
-    def recorded(plan, out, *, jobs, board):
+    def recorded(plan, out, *, jobs, reporter):
         calls.append((plan, out, jobs))
         result = {"runs": [], "diverged": {"l1 seed 0": "inf"}}
         return comparison.Comparison(tmp_path / "report.md", result)

@@ -1,15 +1,20 @@
 """Every number of a record, taken again from the run directory by other means."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from comparison_tiny import tiny_plan
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from minirmae.comparison.features import make_features, open_features
 from minirmae.comparison.measures import measure
-from minirmae.comparison.places import Places
+from minirmae.comparison.paths import Paths
+from minirmae.comparison.plan import LEAST_IMAGES, Plan
 from minirmae.data import shapes
 from minirmae.measures import fit_linear_probe
-from minirmae.runs import Run, train
+from minirmae.runs import Run, make_model, train
 
 
 class Vivid(Run):
@@ -23,11 +28,11 @@ class Vivid(Run):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    plan, places = tiny_plan(), Places(tmp_path_factory.mktemp("comparison"))
-    make_features(plan, places)
-    trained = train(plan.config("irmae", 0), places.run("irmae", 0))
+    plan, paths = tiny_plan(), Paths(tmp_path_factory.mktemp("comparison"))
+    make_features(plan, paths)
+    trained = train(plan.config("irmae", 0), paths.run("irmae", 0))
     run = Vivid(trained.directory, trained.config)
-    features = open_features(places)
+    features = open_features(paths)
     return plan, run, features, measure(plan, run, "irmae", features, with_map=True)
 
 
@@ -128,10 +133,59 @@ def test_codes_that_do_not_vary_leave_holes_with_a_note(measured, monkeypatch):
 
 def test_images_without_labels_leave_the_accuracy_out(tmp_path):
     np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (400, 32, 32, 3), dtype=np.uint8))
-    plan, places = tiny_plan(data=str(tmp_path / "images.npy")), Places(tmp_path)
-    make_features(plan, places)
-    run = train(plan.config("ae", 0), places.run("ae", 0))
-    found = measure(plan, run, "ae", open_features(places), with_map=True)
+    plan, paths = tiny_plan(data=str(tmp_path / "images.npy")), Paths(tmp_path)
+    make_features(plan, paths)
+    run = train(plan.config("ae", 0), paths.run("ae", 0))
+    found = measure(plan, run, "ae", open_features(paths), with_map=True)
     assert "accuracy" not in found.record
     assert "map_labels" not in found.pictures
     assert found.record["frechet"]["gaussian"] > 0
+
+
+class Untrained:
+    """A run that has taken no step."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def model(self):
+        return make_model(self.config)
+
+    def checkpoint(self):
+        return SimpleNamespace(step=0)
+
+    def history(self):
+        return [{"seconds": 0.0}]
+
+
+COUNTS = st.integers(LEAST_IMAGES, 160)
+
+
+@settings(max_examples=6)
+@given(training=COUNTS, evaluation=COUNTS, wanted=COUNTS, mapped=st.sampled_from([LEAST_IMAGES, 100, Plan.map_images]))
+@example(training=LEAST_IMAGES, evaluation=LEAST_IMAGES, wanted=160, mapped=Plan.map_images)
+@example(training=40, evaluation=155, wanted=40, mapped=Plan.map_images)
+@example(training=40, evaluation=160, wanted=40, mapped=159)
+def test_fewer_images_than_a_measure_asks_for_are_all_taken(training, evaluation, wanted, mapped):
+    asked = {"code_images": wanted, "samples": wanted, "lines": wanted, "map_images": mapped}
+    plan = tiny_plan(labels=(10, wanted), head_epochs=1, map_steps=2, **asked)
+    sets = shapes(training, seed=0), shapes(evaluation, seed=0, split="evaluation")
+    seen = []
+
+    def features(images):
+        seen.append(len(images))
+        return images.mean(axis=(1, 2))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Plan, "images", lambda self, seed: sets)
+        found = measure(plan, Untrained(plan.config("irmae", 0)), "irmae", features, with_map=True)
+    shown = min(evaluation, mapped)
+    assert found.pictures["map"].shape == (shown, 2)
+    np.testing.assert_array_equal(found.pictures["map_labels"], sets[1].labels[np.arange(shown) * evaluation // shown])
+    assert 0 <= found.record["trustworthiness"] <= 1
+    assert 0 <= found.record["roughness"] <= 4
+    counts = [str(count) for count in sorted({10, wanted}) if count <= min(training, wanted)]
+    assert [list(found.record["accuracy"][name]) for name in ("head", "probe")] == [counts, counts]
+    # Features of test images and their reconstructions, of both kinds of samples, and of training images.
+    assert sum(seen) == 2 * evaluation + 2 * wanted + min(training, wanted)
+    assert found.record["notes"] == []

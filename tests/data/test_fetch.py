@@ -120,7 +120,7 @@ def test_an_interrupted_transfer_of_unknown_length_is_a_wrong_file(server, tmp_p
     server.announces = False
     assert arrived(server, fetch("mnist", tmp_path / "whole", mirrors=[server.address]))
     server.cuts = [700]
-    with pytest.raises(FetchError, match="does not have the published SHA-256"):
+    with pytest.raises(FetchError, match="the bytes received do not have the published SHA-256"):
         fetch("mnist", tmp_path / "out", mirrors=[server.address])
     assert list((tmp_path / "out").iterdir()) == []
 

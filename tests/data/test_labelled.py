@@ -22,7 +22,7 @@ def test_images_and_labels_are_chosen_together():
 @pytest.mark.parametrize(
     "labels, message",
     [
-        (None, "grey: has no labels, and a classifier needs one an image"),
+        (None, "grey: has no labels, and a classifier needs one for each image"),
         ([0, 1, 2, 3, 5], r"grey: labels must lie in 0..4, got 0 to 5; .* --set classes=NUMBER"),
         ([0, 1, 2, 3, -1], r"grey: labels must lie in 0..4, got -1 to 3"),
     ],

@@ -101,7 +101,7 @@ def test_an_array_file_is_resized_within_its_split(array, split):
 
 @pytest.mark.parametrize("shape", [(10, 10, 1), (32, 32, 1)])
 def test_channels_are_never_changed_silently(array, shape):
-    with pytest.raises(ValueError, match="images have 3 channels, but 1 are wanted; choose a model"):
+    with pytest.raises(ValueError, match="images have 3 channels, but 1 were asked for; choose a model"):
         open_dataset(str(array), shape=shape)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minirmae.measures import affinities as module
-from minirmae.measures.affinities import affinities, conditional_affinities
+from minirmae.measures.affinities import conditional_affinities, joint_affinities
 
 
 def perplexities(p):
@@ -39,7 +39,7 @@ def test_each_row_is_a_gaussian_of_the_distances():
 
 def test_joint_affinities_are_symmetric_and_sum_to_one():
     x = np.random.default_rng(2).standard_normal((40, 3))
-    p, c = affinities(x, 7), conditional_affinities(x, 7)
+    p, c = joint_affinities(x, 7), conditional_affinities(x, 7)
     np.testing.assert_array_equal(p, p.T)
     assert p.sum() == pytest.approx(1, rel=1e-12)
     assert p[3, 8] == pytest.approx((c[3, 8] + c[8, 3]) / 80, rel=1e-14)
@@ -59,20 +59,20 @@ def test_scikit_learn_finds_the_same():
     x = np.random.default_rng(4).standard_normal((60, 4))
     squared = distance.squareform(distance.pdist(x, "sqeuclidean")).astype(np.float32)
     joint = distance.squareform(theirs._joint_probabilities(squared, 12, 0))
-    np.testing.assert_allclose(affinities(x, 12), joint, rtol=1e-3, atol=1e-8)
+    np.testing.assert_allclose(joint_affinities(x, 12), joint, rtol=1e-3, atol=1e-8)
 
 
 def test_what_cannot_be_is_refused(monkeypatch):
     x = np.random.default_rng(0).standard_normal((20, 3))
     for perplexity in (0.5, 19, 30, float("nan")):
         with pytest.raises(ValueError, match="perplexity must be at least 1 and less than N - 1 = 19"):
-            affinities(x, perplexity)
+            joint_affinities(x, perplexity)
     with pytest.raises(ValueError, match="x must be finite, got nan at row 2"):
-        affinities(np.where(np.arange(20)[:, None] == 2, np.nan, x), 5)
+        joint_affinities(np.where(np.arange(20)[:, None] == 2, np.nan, x), 5)
     with pytest.raises(TypeError, match="array of real floats"):
-        affinities(np.ones((20, 3), dtype=int), 5)
+        joint_affinities(np.ones((20, 3), dtype=int), 5)
     with pytest.raises(ValueError, match="at least 3 rows"):
-        affinities(x[:2], 1)
+        joint_affinities(x[:2], 1)
     monkeypatch.setattr(module, "MAX_POINTS", 19)
     with pytest.raises(ValueError, match="at most 19 points, got 20: memory and time grow"):
-        affinities(x, 5)
+        joint_affinities(x, 5)

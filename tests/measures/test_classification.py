@@ -61,12 +61,12 @@ def test_training_uses_every_code_and_the_labels():
 @pytest.mark.parametrize(
     "call, error, message",
     [
-        (lambda x, c: head_predictions(x, c[:5], x), ValueError, "need as many labels"),
-        (lambda x, c: head_predictions(x, c, x[:, :3]), ValueError, "codes are 8 wide, but test codes 3"),
+        (lambda x, c: head_predictions(x, c[:5], x), ValueError, "labels must hold one integer for each of"),
+        (lambda x, c: head_predictions(x, c, x[:, :3]), ValueError, "codes are 8 wide, but test codes are 3 wide"),
         (lambda x, c: head_predictions(x, c, x, epochs=0), ValueError, "epochs"),
         (lambda x, c: head_predictions(x * np.nan, c, x), ValueError, "finite"),
         (lambda x, c: accuracy_curve(probe_predictions, x, c, x, c, counts=(0,)), ValueError, "count 0"),
-        (lambda x, c: accuracy(c, c[:4]), ValueError, "need as many labels"),
+        (lambda x, c: accuracy(c, c[:4]), ValueError, r"one integer for each of \d+ predictions, got shape \(4,\)"),
     ],
 )
 def test_bad_input(call, error, message):

@@ -84,7 +84,7 @@ def test_float32_codes_are_worked_on_in_float64():
     "codes, labels, options, error, message",
     [
         (np.zeros((3, 2)), np.array([1, 1, 1]), {}, ValueError, "all 3 labels are 1"),
-        (np.zeros((3, 2)), np.array([1, 2]), {}, ValueError, "3 codes need as many labels"),
+        (np.zeros((3, 2)), np.array([1, 2]), {}, ValueError, r"one integer for each of 3 codes, got shape \(2,\)"),
         (np.zeros((3, 2)), np.array([1.0, 2.0, 3.0]), {}, TypeError, "labels must be integers"),
         (np.zeros((3, 2), int), np.array([1, 2, 3]), {}, TypeError, "real floats"),
         (np.zeros((3, 2)), np.array([1, 2, 3]), {"penalty": 0.0}, ValueError, "must be positive"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minirmae.measures.rank import covariance_spectrum, numerical_rank
-from minirmae.measures.sampling import gaussian, interpolate, mixture, pca_grid, principal_components
+from minirmae.measures.sampling import interpolate, pca_grid, principal_components, sample_gaussian, sample_mixture
 
 
 def rank_two_codes(dtype=np.float64):
@@ -40,7 +40,7 @@ def test_bad_interpolation_is_named(z0, z1, steps, error):
 
 def test_gaussian_has_the_codes_moments_and_rank():
     codes = rank_two_codes()
-    samples = gaussian(codes, 40000, np.random.default_rng(1))
+    samples = sample_gaussian(codes, 40000, np.random.default_rng(1))
     spread = np.sqrt(covariance_spectrum(codes)[0])
     np.testing.assert_allclose(samples.mean(axis=0), codes.mean(axis=0), atol=0.02 * spread)
     np.testing.assert_allclose(np.cov(samples.T), np.cov(codes.T), atol=0.03 * spread**2)
@@ -48,18 +48,20 @@ def test_gaussian_has_the_codes_moments_and_rank():
 
 
 def test_gaussian_of_codes_that_do_not_vary_is_that_code():
-    np.testing.assert_array_equal(gaussian(np.full((5, 3), 0.1), 4, np.random.default_rng(0)), np.full((4, 3), 0.1))
+    np.testing.assert_array_equal(
+        sample_gaussian(np.full((5, 3), 0.1), 4, np.random.default_rng(0)), np.full((4, 3), 0.1)
+    )
 
 
 def test_mixture_samples_come_from_the_clusters():
     rng = np.random.default_rng(0)
     codes = np.concatenate([rng.normal(centre, 0.1, (100, 4)) for centre in (-9, -3, 3, 9)])
-    samples = mixture(codes, 1000, rng)
+    samples = sample_mixture(codes, 1000, rng)
     nearest = np.abs(samples.mean(axis=1)[:, None] - [-9, -3, 3, 9])
     assert nearest.min(axis=1).max() < 0.5
     assert np.bincount(nearest.argmin(axis=1)).min() > 150
     # One component cannot avoid the gaps between the clusters.
-    assert np.abs(mixture(codes, 1000, rng, components=1).mean(axis=1)).min() < 0.5
+    assert np.abs(sample_mixture(codes, 1000, rng, components=1).mean(axis=1)).min() < 0.5
 
 
 def test_principal_components_are_orthonormal_sorted_and_of_fixed_sign():
@@ -92,8 +94,8 @@ def test_samples_have_the_dtype_of_the_codes(dtype):
     rng = np.random.default_rng(0)
     for result in (
         interpolate(codes[:2], codes[2:4]),
-        gaussian(codes, 3, rng),
-        mixture(codes, 3, rng),
+        sample_gaussian(codes, 3, rng),
+        sample_mixture(codes, 3, rng),
         pca_grid(codes),
     ):
         assert result.dtype == dtype
@@ -102,7 +104,7 @@ def test_samples_have_the_dtype_of_the_codes(dtype):
 
 def test_same_seed_same_samples():
     codes = rank_two_codes()
-    for draw in (gaussian, mixture):
+    for draw in (sample_gaussian, sample_mixture):
         one, two = (draw(codes, 5, np.random.default_rng(3)) for _ in range(2))
         np.testing.assert_array_equal(one, two)
 
@@ -110,11 +112,11 @@ def test_same_seed_same_samples():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda c, r: gaussian(c, 0, r), ValueError, "gaussian: count must"),
-        (lambda c, r: gaussian(c, 3, None), TypeError, "gaussian: rng must"),
-        (lambda c, r: gaussian(c[:1], 3, r), ValueError, "gaussian: codes must have at least 2 rows"),
-        (lambda c, r: mixture(c, -1, r), ValueError, "mixture: count must"),
-        (lambda c, r: mixture(c[:3], 3, r), ValueError, "distinct points, got 3"),
+        (lambda c, r: sample_gaussian(c, 0, r), ValueError, "gaussian: count must"),
+        (lambda c, r: sample_gaussian(c, 3, None), TypeError, "gaussian: rng must"),
+        (lambda c, r: sample_gaussian(c[:1], 3, r), ValueError, "gaussian: codes must have at least 2 rows"),
+        (lambda c, r: sample_mixture(c, -1, r), ValueError, "mixture: count must"),
+        (lambda c, r: sample_mixture(c[:3], 3, r), ValueError, "distinct points, got 3"),
         (lambda c, r: principal_components(c, 9), ValueError, "k must be at most the latent size 8, got 9"),
         (lambda c, r: principal_components(c, 0), ValueError, "k must be an integer"),
         (lambda c, r: pca_grid(c, side=1), ValueError, "side must be an integer of at least 2"),

@@ -55,7 +55,7 @@ def test_duplicates_have_no_rank_of_their_own():
 
 def test_what_does_not_fit_is_refused():
     x = np.random.default_rng(0).standard_normal((20, 3))
-    with pytest.raises(ValueError, match="fewer than half of the 20 points, got 10"):
+    with pytest.raises(ValueError, match="less than half the number of points, 20; got 10"):
         trustworthiness(x, x, 10)
     with pytest.raises(ValueError, match="neighbours must be an integer of at least 1"):
         trustworthiness(x, x, 0)

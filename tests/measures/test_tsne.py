@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from minirmae.gradcheck import check
-from minirmae.measures.affinities import affinities
+from minirmae.measures.affinities import joint_affinities
 from minirmae.measures.trustworthiness import trustworthiness
-from minirmae.measures.tsne import divergence, tsne
+from minirmae.measures.tsne import map_divergence, tsne
 
 
 def clusters(rng, count=30, groups=3, width=8, apart=12.0):
@@ -17,13 +17,13 @@ def clusters(rng, count=30, groups=3, width=8, apart=12.0):
 
 def problem(seed=0, count=25):
     rng = np.random.default_rng(seed)
-    return affinities(rng.standard_normal((count, 4)), 6.0), rng.standard_normal((count, 2))
+    return joint_affinities(rng.standard_normal((count, 4)), 6.0), rng.standard_normal((count, 2))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_gradient_is_that_of_the_divergence(seed):
     p, y = problem(seed)
-    report = check(lambda y: divergence(p, y), y, seed=seed, name="t-SNE divergence").require()
+    report = check(lambda y: map_divergence(p, y), y, seed=seed, name="t-SNE divergence").require()
     assert report.largest_error("derivative") < 1e-12
 
 
@@ -31,7 +31,7 @@ def test_a_sabotaged_gradient_is_caught():
     p, y = problem()
 
     def without_weights(y):
-        loss, _ = divergence(p, y)
+        loss, _ = map_divergence(p, y)
         q = 1 / (1 + np.square(y[:, None] - y).sum(axis=2))
         np.fill_diagonal(q, 0)
         f = p - q / q.sum()
@@ -45,14 +45,14 @@ def test_the_divergence_is_what_its_formula_says():
     w = [[1 / (1 + sum((a - b) ** 2)) if i != j else 0 for j, b in enumerate(y)] for i, a in enumerate(y)]
     q = np.array(w) / np.sum(w)
     expected = sum(p[i, j] * np.log(p[i, j] / q[i, j]) for i in range(25) for j in range(25) if i != j)
-    assert float(divergence(p, y)[0]) == pytest.approx(expected, rel=1e-13)
+    assert float(map_divergence(p, y)[0]) == pytest.approx(expected, rel=1e-13)
 
 
 def test_the_gradient_of_sklearn_is_the_same():
     module = pytest.importorskip("sklearn.manifold._t_sne", reason="scikit-learn is not installed")
     distance = pytest.importorskip("scipy.spatial.distance", reason="SciPy is not installed")
     p, y = problem()
-    loss, backward = divergence(p, y)
+    loss, backward = map_divergence(p, y)
     theirs, gradient = module._kl_divergence(y.ravel(), distance.squareform(p, checks=False), 1, len(y), 2)
     assert float(loss) == pytest.approx(theirs, rel=1e-10)
     np.testing.assert_allclose(backward(1.0), gradient.reshape(y.shape), rtol=1e-8, atol=1e-12)
@@ -77,15 +77,15 @@ def test_more_steps_lower_the_divergence_and_progress_tells():
     assert [done for done, _ in told] == [50, 100, 150, 200, 250, 300, 320]
     assert told[-1][1] == found.divergence
     assert found.divergence < told[0][1] / 2
-    p = affinities(x, 10)
-    assert found.divergence == pytest.approx(float(divergence(p, found.points)[0]), rel=1e-12)
+    p = joint_affinities(x, 10)
+    assert found.divergence == pytest.approx(float(map_divergence(p, found.points)[0]), rel=1e-12)
 
 
 def test_the_first_steps_are_those_of_the_paper():
     # Momentum, gains and exaggeration by hand, one coordinate at a time.
     x, y = np.random.default_rng(6).standard_normal((12, 3)), np.random.default_rng(7).standard_normal((12, 2))
     found = tsne(x, rng=np.random.default_rng(0), perplexity=4, iterations=4, learning_rate=9.0, exaggerated=3, start=y)
-    p, gains, step = affinities(x, 4), np.ones((12, 2)), np.zeros((12, 2))
+    p, gains, step = joint_affinities(x, 4), np.ones((12, 2)), np.zeros((12, 2))
     for iteration in range(4):
         w = 1 / (1 + np.square(y[:, None] - y).sum(axis=2)) - np.eye(12)
         f = ((4 if iteration < 3 else 1) * p - w / w.sum()) * w
@@ -153,7 +153,7 @@ def test_bad_options_are_named():
         ({"exaggerated": -1}, "exaggerated must be an integer of at least 0"),
         ({"start": "spectral"}, "start must be one of pca, random"),
         ({"start": np.zeros((20, 3))}, r"start must have shape \(20, 2\)"),
-        ({"learning_rate": 1e200}, "the map has left all bounds; lower the learning rate"),
+        ({"learning_rate": 1e200}, "the map has diverged; lower the learning rate"),
     ):
         with np.errstate(all="ignore"), pytest.raises(ValueError, match=message):
             tsne(x, rng=rng, **{"perplexity": 5, "iterations": 30, **options})

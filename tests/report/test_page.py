@@ -21,3 +21,8 @@ def test_page_embeds_and_escapes():
 def test_table_text_is_aligned():
     text = Table(("model", "rank"), [("AE", "10"), ("IRMAE", "4")]).text()
     assert text == "model  rank\nAE       10\nIRMAE     4"
+
+
+def test_table_in_markdown_escapes_its_bars():
+    text = Table(("model", "rank"), [("a|b", "10")]).markdown()
+    assert text == "| model | rank |\n| --- | ---: |\n| a\\|b | 10 |"

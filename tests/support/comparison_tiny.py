@@ -1,4 +1,4 @@
-"""A comparison so small that it takes seconds, and a board that only remembers."""
+"""A comparison so small that it takes seconds, and a reporter that only remembers."""
 
 from minirmae.comparison.plan import Plan
 
@@ -10,14 +10,19 @@ def tiny_plan(**changes):
     return Plan(**{**settings, **changes})
 
 
-class Memory:
-    """A board that keeps what it is told, and calls `watch` with the pieces that run."""
+def files(directory):
+    """The content of every file below a directory."""
+    return {path: path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
 
-    def __init__(self, watch=lambda pieces: None):
+
+class Memory:
+    """A reporter that keeps what it is told, and calls `watch` with the tasks that run."""
+
+    def __init__(self, watch=lambda tasks: None):
         self.ended, self.watch = [], watch
 
-    def running(self, pieces):
-        self.watch(pieces)
+    def running(self, tasks):
+        self.watch(tasks)
 
     def done(self, name, how):
         self.ended.append((name, how))

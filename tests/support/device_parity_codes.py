@@ -77,9 +77,9 @@ def check_sampling(device):
     there = asarray(codes, device)
     makers = {
         "interpolate": lambda z: sampling.interpolate(z[:5], z[5:10]),
-        "gaussian": lambda z: sampling.gaussian(z, 20, np.random.default_rng(0)),
+        "gaussian": lambda z: sampling.sample_gaussian(z, 20, np.random.default_rng(0)),
         "pca_grid": lambda z: sampling.pca_grid(z, 4),
-        "mixture": lambda z: sampling.mixture(z, 20, np.random.default_rng(0), components=2),
+        "mixture": lambda z: sampling.sample_mixture(z, 20, np.random.default_rng(0), components=2),
     }
     for make in makers.values():
         made, exact = make(there), make(codes)

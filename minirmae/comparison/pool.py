@@ -1,8 +1,8 @@
-"""Pieces of work side by side, each in a process of its own with one BLAS thread, so that J processes use J cores.
+"""Tasks side by side, each in a process of its own with one BLAS thread, so that J processes use J cores.
 
-A signal to stop (Ctrl-C) is passed on once: trainings save and end, the rest
-just ends, and what is finished stays. The processes are in a session of their
-own, so that a terminal's Ctrl-C does not reach them twice.
+A signal to stop (Ctrl-C) is passed on once: trainings save their state and end,
+other tasks just end, and what is finished stays. The processes are in a session
+of their own, so that a terminal's Ctrl-C does not reach them twice.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
+from minirmae.comparison.reporter import Reporter
 from minirmae.comparison.worker import DIVERGED
 from minirmae.runs.interrupt import TrainingInterrupted, deferred_signals
 
@@ -29,25 +30,13 @@ _COMMAND = (sys.executable, "-m", "minirmae.comparison.worker")
 _WAIT = 0.2  # seconds until a signal is noticed
 
 
-class WorkError(ValueError):
-    """A piece of work failed; the message is its own."""
-
-
-class Board(Protocol):
-    """Reports to a person where all pieces stand."""
-
-    def running(self, pieces: dict[str, str]) -> None:
-        """Show the pieces that run, by name, and where each stands."""
-        ...
-
-    def done(self, name: str, how: str) -> None:
-        """A piece has ended, "done" or "diverged"."""
-        ...
+class TaskError(ValueError):
+    """A task failed; the message is its own."""
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A piece of work: its name, the worker's arguments, and the names of the pieces that must be done before it."""
+class Task:
+    """One task: its name, the worker's arguments, and the names of the tasks that must be done before it."""
 
     name: str
     arguments: tuple[str, ...]
@@ -56,72 +45,72 @@ class Piece:
 
 @dataclass
 class _Running:
-    piece: Piece
+    task: Task
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
     at: str = "starting"
     rest: bytes = field(default=b"")
 
 
-def run_all(pieces: Sequence[Piece], out: Path, jobs: int, board: Board) -> dict[str, str]:
-    """Do all pieces, at most `jobs` at a time, in their order as far as they need one another.
+def run_tasks(tasks: Sequence[Task], out: Path, jobs: int, reporter: Reporter) -> dict[str, str]:
+    """Run all tasks, at most `jobs` at a time, in their order as far as their needs allow.
 
-    Returns the reasons of the trainings that diverged, by name; what needs one of them is left out.
+    Returns the reasons of the trainings that diverged, by name; tasks that need one of them are left out.
 
     Raises:
-        WorkError: a piece failed; the others that ran have been stopped and have saved.
+        TaskError: a task failed; the others that ran have been stopped and have saved their state.
         TrainingInterrupted: SIGINT or SIGTERM arrived; likewise.
     """
-    waiting = list(pieces)
+    waiting = list(tasks)
     running: list[_Running] = []
     finished: set[str] = set()
     diverged: dict[str, str] = {}
-    named = {piece.name for piece in pieces}
+    named = {task.name for task in tasks}
     with deferred_signals() as request, selectors.DefaultSelector() as outputs:
         try:
             while waiting or running:
-                waiting = [piece for piece in waiting if not set(piece.needs) & set(diverged)]
-                ready = [piece for piece in waiting if set(piece.needs) & named <= finished]
-                for piece in ready[: jobs - len(running)]:
-                    waiting.remove(piece)
-                    running.append(_start(piece, out, outputs))
-                board.running({worker.piece.name: worker.at for worker in running})
+                waiting = [task for task in waiting if not set(task.needs) & set(diverged)]
+                ready = [task for task in waiting if set(task.needs) & named <= finished]
+                for task in ready[: jobs - len(running)]:
+                    waiting.remove(task)
+                    running.append(_start(task, out, outputs))
+                reporter.running({worker.task.name: worker.at for worker in running})
                 _listen(outputs)
                 if request.signal is not None:
                     raise TrainingInterrupted(
-                        "stopped; what is finished is kept, go on with the same command", request.signal
+                        "stopped; what is finished is kept, the same command resumes", request.signal
                     )
                 for worker in [worker for worker in running if worker.process.poll() is not None]:
                     running.remove(worker)
                     reason = _end(worker, outputs)
                     if reason is not None:
-                        diverged[worker.piece.name] = reason
-                    finished.add(worker.piece.name)
-                    board.done(worker.piece.name, "done" if reason is None else "diverged")
+                        diverged[worker.task.name] = reason
+                    finished.add(worker.task.name)
+                    reporter.done(worker.task.name, "done" if reason is None else "diverged")
         finally:
             _stop(running, outputs)
     return diverged
 
 
-def _start(piece: Piece, out: Path, outputs: selectors.BaseSelector) -> _Running:
+def _start(task: Task, out: Path, outputs: selectors.BaseSelector) -> _Running:
     path = os.pathsep.join([str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])])
     errors = tempfile.TemporaryFile()  # noqa: SIM115, closed in _close
     process = subprocess.Popen(
-        [*_COMMAND, str(out), *piece.arguments],
+        [*_COMMAND, str(out), *task.arguments],
         env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,
         start_new_session=True,
     )
-    worker = _Running(piece, process, errors)
+    worker = _Running(task, process, errors)
     assert process.stdout is not None
     outputs.register(process.stdout, selectors.EVENT_READ, worker)
     return worker
 
 
 def _listen(outputs: selectors.BaseSelector) -> None:
-    """Read what the workers say, for at most a moment."""
+    """Read what the workers have written; wait for it a moment at most."""
     for key, _ in outputs.select(_WAIT):
         worker = key.data
         data = os.read(key.fd, 65536)
@@ -143,9 +132,9 @@ def _end(worker: _Running, outputs: selectors.BaseSelector) -> str | None:
     if status == DIVERGED:
         return said
     if status != 0:
-        # A traceback's last line says what happened; the rest goes along for whoever needs it.
+        # A traceback's last line says what happened; the rest is added as a note.
         last = said.splitlines()[-1] if said else f"ended with status {status}"
-        error = WorkError(f"{worker.piece.name}: {last}")
+        error = TaskError(f"{worker.task.name}: {last}")
         if "Traceback" in said:
             error.add_note(said)
         raise error
@@ -153,7 +142,7 @@ def _end(worker: _Running, outputs: selectors.BaseSelector) -> str | None:
 
 
 def _stop(running: Sequence[_Running], outputs: selectors.BaseSelector) -> None:
-    """Ask the workers that still run to stop, and wait for them; if that is interrupted too, end them at once."""
+    """Ask the workers that still run to stop, and wait for them; if that is interrupted too, kill them."""
     try:
         for worker in running:
             worker.process.terminate()

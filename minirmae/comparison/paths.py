@@ -1,9 +1,9 @@
-"""Where the pieces of a comparison lie below its directory.
+"""Where the files of a comparison lie below its directory.
 
 plan.json                   what was asked for
-classifier/                 run of the classifier of images, where they have labels
-principal-components.npz    what stands in for its features where they have none
-runs/METHOD-seedS/          one run each, as `minirmae train` makes them
+classifier/                 run of the classifier of images, if they have labels
+principal-components.npz    the replacement of its features, if they have none
+runs/METHOD-seedS/          one run, as `minirmae train` makes it
 evaluations/METHOD-seedS    .json: the measures; .npz: pictures and map
 report.md *.png comparison.json    the page
 """
@@ -21,7 +21,7 @@ from minirmae.runs import RunError
 
 
 @dataclass(frozen=True)
-class Places:
+class Paths:
     """The paths of the comparison in the directory `out`."""
 
     out: Path

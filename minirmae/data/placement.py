@@ -1,8 +1,8 @@
 """Batches on a device: moved one by one, or chosen from images that are there already.
 
-A data set stays with the processor by default, and each batch of floats is
-moved when it is needed. `DeviceDataset` copies the images once, as they are
-stored, a byte a value; then only the indices travel.
+By default a data set stays in the host's memory, and each batch of floats is
+moved when it is needed. `DeviceDataset` copies all images once, as they are
+stored (one byte a value); after that only indices are moved.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def to_device(batch: Any, device: str) -> Any:
 
 
 class DeviceDataset:
-    """The images of `dataset`, copied to `device`; its labels stay with the processor.
+    """The images of `dataset`, copied to `device`; its labels stay in the host's memory.
 
     Images that are stored as bytes are copied as bytes, others as float32.
     Raises DeviceError (a ValueError) if there is no such device, or it cannot be used.
@@ -60,7 +60,7 @@ class DeviceDataset:
     def batch(self, indices: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the images at `indices` on the device; see `ArrayDataset.batch`.
 
-        Indices that are on the device already are not checked, since that would mean to wait for them.
+        Indices that are on the device already are not checked, because a check would wait for them.
         """
         device = device_of(self.images)
         if device_of(indices) == "cpu":
@@ -71,7 +71,7 @@ class DeviceDataset:
 
 
 def _stored(dataset: Dataset) -> Array:
-    """All images of a data set as it stores them; as bytes if it says that they are bytes, else as float32."""
+    """All images of a data set as it stores them; bytes if it says that they are bytes, else float32."""
     if isinstance(dataset, ArrayDataset):
         return np.asarray(dataset.images)
     if isinstance(dataset, Subset):

@@ -1,8 +1,8 @@
-"""What a person sees: a line a piece, and in a terminal what runs."""
+"""What a person sees: a line a task, and in a terminal what runs."""
 
 import io
 
-from minirmae.comparison.board import TerminalBoard
+from minirmae.comparison.reporter import TerminalReporter
 
 
 class Terminal(io.StringIO):
@@ -11,10 +11,10 @@ class Terminal(io.StringIO):
 
 
 def show(stream):
-    board = TerminalBoard(stream)
-    board.running({"ae seed 0": "step 3/9", "features": "starting"})
-    board.done("features", "done")
-    board.running({"ae seed 0": "step 4/9"})
+    reporter = TerminalReporter(stream)
+    reporter.running({"ae seed 0": "step 3/9", "features": "starting"})
+    reporter.done("features", "done")
+    reporter.running({"ae seed 0": "step 4/9"})
     return stream.getvalue()
 
 
@@ -30,5 +30,5 @@ def test_a_terminal_gets_a_line_that_changes():
 
 def test_a_long_line_does_not_wrap():
     stream = Terminal()
-    TerminalBoard(stream).running({f"method {k}": "step 1/1000" for k in range(20)})
+    TerminalReporter(stream).running({f"method {k}": "step 1/1000" for k in range(20)})
     assert len(stream.getvalue().removeprefix("\r").removesuffix("\x1b[K")) < 80
