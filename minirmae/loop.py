@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -129,6 +130,6 @@ def fit(
     >>> bool(losses[-1] < losses[0] / 4)
     True
     """
-    options = {"batch_size": batch_size, "seed": seed, "objective": objective, "rng": rng}
+    options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "objective": objective, "rng": rng}
     taken = training_steps(model, dataset, optimizer, steps=steps, workers=workers, engine=engine, **options)
     return np.array([step.loss for step in taken], dtype=np.float64)
