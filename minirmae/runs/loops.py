@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
-from minirmae.loop import Step, training_steps
+from minirmae.loop import Step, steps_of, training_steps
 from minirmae.runs.session import Session
 
 Rows = Generator[tuple[Step, ...]]
@@ -75,4 +75,8 @@ def on_a_card(sessions: Sequence[Session], precision: str) -> Loop | None:
         warn_op_by_op(error)
         return None
     left = first.total - first.optimizer.steps
-    return lambda until, interrupted: steps_together(replicas, left, until=until, interrupted=interrupted)
+
+    def loop(until: Callable[[int], int], interrupted: Callable[[], bool]) -> Rows:
+        return steps_of(replicas, steps_together(replicas, left, until=until, interrupted=interrupted))
+
+    return loop

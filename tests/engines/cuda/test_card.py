@@ -8,9 +8,9 @@ import pytest
 from cuda_fake_cupy import FakeCupy
 from cuda_models import IMAGES, autoencoder
 
-from minirmae import arrays
-from minirmae.engines.cuda import device as device_module
-from minirmae.engines.cuda.device import CudaDevice
+from minirmae import arrays, devices
+from minirmae.engines.cuda import card as device_module
+from minirmae.engines.cuda.card import CudaDevice
 from minirmae.engines.cuda.step import CapturedTraining
 from minirmae.optimizers import Adam
 
@@ -24,7 +24,7 @@ def card(monkeypatch):
     def make(**options):
         cupy = FakeCupy(**options)
         monkeypatch.setitem(__import__("sys").modules, "cupy", cupy)
-        monkeypatch.setattr(arrays, "using", lambda name: nullcontext("cuda:0"))
+        monkeypatch.setattr(devices, "using", lambda name: nullcontext("cuda:0"))
         monkeypatch.setattr(
             device_module, "function", lambda kernel, precision, tile, number: cupy.kernel(kernel, tile)
         )
