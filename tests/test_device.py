@@ -33,7 +33,7 @@ class TestStandIn(DeviceSuite):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, case in parity.CASES.items() if case.covers in ops.__all__ and case.point is not None]
+    "name", [name for name, case in parity.CASES.items() if hasattr(ops, case.covers) and case.point is not None]
 )
 def test_an_op_copies_nothing(name):
     case = parity.CASES[name]
