@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Check, tabulate and draw; exit status 1 if a comparison failed."""
     from minirmae.theory import registry
-    from minirmae.theory.lab.device import simulations_on
+    from minirmae.theory.lab.placement import simulations_on
     from minirmae.theory.lab.table import table
 
     if args.list:
@@ -80,7 +80,7 @@ def _staircase(args: argparse.Namespace) -> Outcome:
     from minirmae.report.analysis import label
     from minirmae.runs import open_run
     from minirmae.theory.lab import figures
-    from minirmae.theory.lab.staircase import staircase_figure
+    from minirmae.theory.staircase import staircase_figure
 
     histories = {}
     for directory in args.staircase:

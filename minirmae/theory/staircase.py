@@ -1,4 +1,4 @@
-"""The staircase of the rank: what the linear theory predicts beside what trained autoencoders did.
+"""The staircase of the rank (T13): the prediction of the linear theory beside trained autoencoders.
 
 Left, the exact solution (T13): the number of modes learned at each time, for
 three depths from layers of the same scale. Right, the ranks read from training
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from minirmae.arrays import Array
 from minirmae.theory.lab import figures
-from minirmae.theory.lab.autoencoder_modes import autoencoder_rank, autoencoder_times
+from minirmae.theory.t13_linear_autoencoder import autoencoder_rank, autoencoder_times
 
 EXTRA_LAYERS = (0, 4, 8)
 """l of the predicted curves."""
@@ -36,10 +36,10 @@ def staircase_figure(
 
     Args:
         histories: label such as "IRMAE (l = 8)" to the steps and numerical ranks of the
-            run's evaluations; an evaluation at step 0 has no place on the logarithmic axis.
+            run's evaluations; one at step 0 is left out, because the axis is logarithmic.
         seed: draws the variances of the sixteen predicted modes, lam_i = i^-1.5 each times a
             factor between 0.8 and 1.25.
-        measure: what was counted as rank, here of the code's covariance.
+        measure: how the rank of the codes was measured, for the title.
 
     Returns a matplotlib Figure. A band around a predicted curve reaches from the modes above 0.9
     to those above 0.1: the modes that are being learned.

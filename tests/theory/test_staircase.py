@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from minirmae.theory.lab.autoencoder_modes import autoencoder_times
-from minirmae.theory.lab.staircase import EXTRA_LAYERS, LAYER_SCALE, staircase_figure
+from minirmae.theory.staircase import EXTRA_LAYERS, LAYER_SCALE, staircase_figure
+from minirmae.theory.t13_linear_autoencoder import autoencoder_times
 
 STEPS = [0, 250, 500, 1000]
 RUNS = {"AE (l = 0)": (STEPS, [9, 6, 6, 9]), "IRMAE (l = 8)": (np.array(STEPS), np.array([1, 1, 2, 3]))}
