@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minirmae.arrays import Array
+from minirmae.report import style
 from minirmae.theory.lab import figures
 from minirmae.theory.t13_linear_autoencoder import autoencoder_rank, autoencoder_times
 
@@ -70,12 +71,12 @@ def staircase_figure(
         times = np.geomspace(first / 4, 1.5 * last, 800)
         sure, learned, begun = (autoencoder_rank(times, s0, lam, extra, level) for level in (0.9, 0.5, 0.1))
         figures.prediction(left, i, times, learned, f"l = {extra}")
-        left.fill_between(times, sure, begun, color=figures.STYLES[i][0], alpha=0.18, linewidth=0)
+        left.fill_between(times, sure, begun, color=style.grade(i).colour, alpha=0.18, linewidth=0)
     for i, (label, (steps, ranks)) in enumerate(runs.items()):
         figures.measurement(right, i, steps, ranks, label)
         # Steps between evaluations are unknown: the line only leads the eye.
-        colour, dash, _ = figures.STYLES[i % len(figures.STYLES)]
-        right.plot(steps, ranks, color=colour, linestyle=dash, linewidth=0.7, alpha=0.7)
+        colour, line, _ = style.grade(i)
+        right.plot(steps, ranks, color=colour, linestyle=line, linewidth=0.7, alpha=0.7)
     left.set_xscale("log")
     right.set_xscale("log")
     right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

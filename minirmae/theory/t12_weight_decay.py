@@ -34,6 +34,7 @@ import numpy as np
 
 from minirmae.arrays import Array
 from minirmae.optimizers import SGD
+from minirmae.report import style
 from minirmae.theory.lab import figures
 from minirmae.theory.lab.dynamics import gradient_flow, train
 from minirmae.theory.lab.initial import balanced_factors, orthonormal_columns
@@ -211,7 +212,7 @@ def figure(seed: int = 0, depth: int | None = None) -> Any:
         figures.prediction(left, i, dense, reached, f"N = {layers}")
         figures.measurement(left, i, sigma, _train_modes(sigma, np.full(30, 1.5), mu, layers))
         if layers > 2:
-            colour = figures.STYLES[i][0]
+            colour = style.grade(i).colour
             left.plot([selected], [local_minimum(selected, mu, layers)], color=colour, marker="|", markersize=22)
 
     starts, fine = np.linspace(0.05, 1.3, 26), np.linspace(0, 1.3, 1301)

@@ -38,7 +38,7 @@ def test_runs_are_drawn_as_given_without_step_0():
     drawn = [line for line in right.lines if line.get_label() == "IRMAE (l = 8)"]
     assert drawn[0].get_xdata().tolist() == STEPS[1:]
     assert drawn[0].get_ydata().tolist() == [1, 2, 3]
-    assert "something else" in right.get_title()
+    assert "something else" in right.get_title(loc="left")
 
 
 @pytest.mark.parametrize(
