@@ -52,7 +52,7 @@ def staircase_figure(
     if not runs:
         raise ValueError("staircase_figure: expected at least one history of (steps, ranks), got none")
     drawing, (left, right) = figures.new_figure(
-        "With more linear layers the rank climbs later (left: linear theory, right: trained autoencoders)",
+        "With more linear layers the rank rises later (left: linear theory, right: trained autoencoders)",
         (
             "Linear autoencoder, exact; band: modes between 0.1 and 0.9",
             "time t of the flow (unit: 1 / largest variance)",

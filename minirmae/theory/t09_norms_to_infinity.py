@@ -187,7 +187,7 @@ def _check_run(run: NormRun, details: dict[str, Any], seconds: float) -> list[Ch
 def figure(seed: int = 0, depth: int | None = None) -> Any:
     """Draw |w_11| and the effective rank against the loss, with their bounds, and a start with det W < 0."""
     drawing, (left, right) = figures.new_figure(
-        "As the loss falls (to the left) the entry nobody asked for grows without bound, and the rank falls",
+        "As the loss falls (to the left) the unobserved entry grows without bound, and the rank falls",
         ("A norm that goes to infinity", "loss L", r"unobserved entry $|w_{11}|$"),
         ("A rank that goes to one, marked as on the left", "loss L", "effective rank of W, minus 1"),
     )

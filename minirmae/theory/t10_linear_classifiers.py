@@ -217,6 +217,7 @@ def figure(seed: int = 0, depth: int | None = None) -> Any:
     left.set_xscale("log")
     left.set_yscale("log")
     right.set_xticks(frequencies)
+    right.set_ylim(top=2.3)  # room for the legend
     figures.legend(left)
     figures.legend(right)
     return drawing
