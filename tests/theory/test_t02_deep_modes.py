@@ -132,7 +132,7 @@ def test_limits_in_time_and_strength():
         (lambda: deep_mode_time(0.05, 0.1, 1.0, depth=3), "a mode reaches no other strength"),
         (lambda: deep_mode_time(1.0, 0.1, 1.0, depth=3), "a mode reaches no other strength"),
         (lambda: deep_mode_time(0.5, 0.1, math.nan, depth=3), "a mode reaches no other strength"),
-        (lambda: deep_half_time(0.0, 1.0, depth=3), "deep_mode_time: expected s0, sigma and lam positive"),
+        (lambda: deep_half_time(0.0, 1.0, depth=3), "deep_mode_time: expected s0, sigma, lam > 0"),
         (lambda: deep_half_time(0.7, 1.0, depth=3), "a mode reaches no other strength"),
         (lambda: deep_half_time(0.1, 1.0, depth=-1), "depth must be an integer of at least 1, got -1"),
     ],
