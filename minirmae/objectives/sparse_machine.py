@@ -45,7 +45,7 @@ class Transposed(Layer):
     """
 
     def __init__(self, source: Linear, shape: Shape, dtype: Any = np.float32) -> None:
-        super().__init__({"c": np.zeros(source.inputs, dtype)})
+        super().__init__({"c": np.zeros(source.parameters["W"].shape[0], dtype)})
         self.weight, self.shape = source.parameters["W"], shape
 
     def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
