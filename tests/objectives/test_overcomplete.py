@@ -86,7 +86,7 @@ def test_training_reaches_the_error_of_the_closed_form():
     power = np.diag(W.T @ S @ W)
     least = optimal_error(np.diag(S), units, snr)
     np.testing.assert_allclose(power, 1, atol=0.3)
-    # Its units are a little louder than 1 where that pays; at their own mean power it is no better than the best.
+    # The power of some units is a little above 1; at its own mean power the code is no better than the best one.
     assert expected_error(S, W, A, snr) == pytest.approx(least, rel=0.1)
     assert expected_error(S, W, A, snr) > optimal_error(np.diag(S), units, snr * power.mean()) * (1 - 1e-9)
 
