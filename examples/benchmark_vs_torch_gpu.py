@@ -23,7 +23,7 @@ import numpy as np
 
 from minirmae import arrays, devices
 from minirmae.data.batches import epoch_order
-from minirmae.engines.cuda.device import CudaDevice
+from minirmae.engines.cuda.card import CudaDevice
 from minirmae.engines.cuda.step import CapturedTraining
 from minirmae.models.autoencoder import PRESETS, ModelConfig, build
 from minirmae.optimizers import Adam

@@ -25,7 +25,7 @@ import numpy as np
 
 import minirmae
 from minirmae import arrays, devices
-from minirmae.engines.cuda.device import CudaDevice
+from minirmae.engines.cuda.card import CudaDevice
 from minirmae.engines.cuda.roofline import step_launches, table
 from minirmae.engines.cuda.sources import PRECISIONS
 from minirmae.engines.cuda.step import CapturedTraining

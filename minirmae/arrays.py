@@ -36,7 +36,7 @@ def asarray(x: Any, device: str = "cpu") -> Array:
     """Return `x`, an array or what `numpy.asarray` takes, on `device`; DeviceError if that cannot be used."""
     if device == "cpu":
         return asnumpy(x)
-    return import_module("minirmae.devices").upload(x, device)  # type: ignore[no-any-return]
+    return import_module("minirmae.devices").upload(x, device)
 
 
 def asnumpy(x: Any) -> Array:

@@ -73,7 +73,7 @@ OPS: list[Case] = [
         "conv2d and its adjoint",
         "conv2d",
         lambda x, W: conv2d(x, W)[0],
-        lambda y, W: conv_transpose2d(y, W)[0],
+        lambda y, W: ops.conv_transpose2d(y, W, **GEOMETRY, output_padding=(1, 2))[0],
         IMAGE,
         KERNEL,
     ),

@@ -35,67 +35,36 @@ WINOGRAD = (4, 4, 32, 2)
 """With `HALVING`, and images whose sides are multiples of 4, a kernel that `engines.cpu.winograd` computes."""
 GATHERED = (4, 4, 4, 3)
 """With `HALVING`, a kernel whose input gradient `engines.cpu.form` gathers; `KERNEL` is one that it folds."""
+TRANSPOSED: dict[str, Any] = {**GEOMETRY, "output_padding": EXTRA}
+BEYOND: dict[str, Any] = {"stride": (3, 2), "output_padding": (2, 1)}
+"""With a kernel (2, 1) pixels that no window reaches: their value is the bias alone."""
 
 
 def engine_cases() -> list[Case]:
-    """The ops of the engine of the CPU, with a rectifier and without, and a small model with every kind of stage."""
+    """The ops of the engine of the CPU, with a ReLU in the same pass and without, and a model with every stage."""
     from minirmae.engines.cpu import ops
 
-    def case(name: str, op: Callable[..., Any], *shapes: Shape, linear: Any = False, **options: Any) -> Case:
-        """`op` at arrays of `shapes`, with its own options."""
-        return _of_cpu(op_case(f"{CPU}: {name}", op.__name__, _call(op, **options), *shapes, linear=linear))
-
     conv2d, conv_transpose2d, linear, linear_stack = ops.conv2d, ops.conv_transpose2d, ops.linear, ops.linear_stack
-    transposed = {**GEOMETRY, "output_padding": EXTRA}
-    # Pixels that no window reaches: their value is the bias alone.
-    beyond = {"stride": (3, 2), "padding": 0, "output_padding": (2, 1)}
-    none, (images, height, width, channels) = 0, (2, 8, 4, 32)
-    small = images, height // 2, width // 2, 2
+    no_images, no_outputs, no_vectors = (0, *IMAGE[1:]), (0, *OUTPUT[1:]), (0, 4)
     return [
-        case("conv2d", conv2d, IMAGE, KERNEL, (3,), **GEOMETRY, linear=True),
-        case("conv2d without bias", conv2d, IMAGE, KERNEL, **GEOMETRY, linear=True),
-        case("conv2d, empty batch", conv2d, (none, *IMAGE[1:]), KERNEL, (3,), **GEOMETRY, linear=True),
-        case("conv2d and relu", conv2d, IMAGE, KERNEL, (3,), **GEOMETRY, relu=True),
-        case("conv2d and relu without bias", conv2d, IMAGE, KERNEL, **GEOMETRY, relu=True),
-        case("conv2d and relu, empty batch", conv2d, (none, *IMAGE[1:]), KERNEL, (3,), **GEOMETRY, relu=True),
-        case("conv2d, gathered", conv2d, (2, 8, 8, 4), GATHERED, (3,), **HALVING, linear=True),
-        case("conv2d of single pixels", conv2d, IMAGE, (1, 1, 2, 3), (3,), linear=True),
-        case("conv2d, Winograd", conv2d, (images, height, width, channels), WINOGRAD, (2,), **HALVING, linear=True),
-        case("conv2d and relu, Winograd", conv2d, (images, height, width, channels), WINOGRAD, **HALVING, relu=True),
-        case("conv_transpose2d", conv_transpose2d, OUTPUT, KERNEL, (2,), **transposed, linear=True),
-        case("conv_transpose2d without bias", conv_transpose2d, OUTPUT, KERNEL, **transposed, linear=True),
-        case(
-            "conv_transpose2d, empty batch",
-            conv_transpose2d,
-            (none, *OUTPUT[1:]),
-            KERNEL,
-            (2,),
-            **transposed,
-            linear=True,
-        ),
-        case("conv_transpose2d and relu", conv_transpose2d, OUTPUT, KERNEL, (2,), **transposed, relu=True),
-        case("conv_transpose2d and relu without bias", conv_transpose2d, OUTPUT, KERNEL, **transposed, relu=True),
-        case(
-            "conv_transpose2d and relu, output padding",
-            conv_transpose2d,
-            OUTPUT,
-            (3, 2, 2, 3),
-            (2,),
-            **beyond,
-            relu=True,
-        ),
-        case("conv_transpose2d, gathered", conv_transpose2d, (2, 4, 4, 3), GATHERED, (4,), **HALVING, linear=True),
-        case("conv_transpose2d, Winograd", conv_transpose2d, small, WINOGRAD, (channels,), **HALVING, linear=True),
-        case(
-            "conv_transpose2d and relu, Winograd", conv_transpose2d, small, WINOGRAD, (channels,), **HALVING, relu=True
-        ),
-        case("linear", linear, (3, 4), (4, 5), (5,), linear=True),
-        case("linear without bias", linear, (3, 4), (4, 4), linear=True),
-        case("linear and relu", linear, (3, 4), (4, 5), (5,), relu=True),
-        case("linear and relu, empty batch", linear, (none, 4), (4, 5), (5,), relu=True),
-        case("linear_stack", linear_stack, (3, 4), (3, 4, 4), linear=["x"]),
-        case("linear_stack of none", linear_stack, (3, 4), (0, 4, 4), linear=["x"]),
-        case("linear_stack, empty batch", linear_stack, (none, 4), (2, 4, 4), linear=["x"]),
+        *_both("conv2d", conv2d, IMAGE, KERNEL, (3,), **GEOMETRY),
+        *_both("conv2d without bias", conv2d, IMAGE, KERNEL, **GEOMETRY),
+        *_both("conv2d, empty batch", conv2d, no_images, KERNEL, (3,), **GEOMETRY),
+        *_both("conv2d of single pixels", conv2d, IMAGE, (1, 1, 2, 3), (3,)),
+        *_both("conv2d, gathered", conv2d, (2, 8, 8, 4), GATHERED, (3,), **HALVING),
+        *_both("conv2d, Winograd", conv2d, (2, 8, 4, 32), WINOGRAD, (2,), **HALVING),
+        *_both("conv_transpose2d", conv_transpose2d, OUTPUT, KERNEL, (2,), **TRANSPOSED),
+        *_both("conv_transpose2d without bias", conv_transpose2d, OUTPUT, KERNEL, **TRANSPOSED),
+        *_both("conv_transpose2d, empty batch", conv_transpose2d, no_outputs, KERNEL, (2,), **TRANSPOSED),
+        *_both("conv_transpose2d, beyond the windows", conv_transpose2d, OUTPUT, (2, 1, 2, 3), (2,), **BEYOND),
+        *_both("conv_transpose2d, gathered", conv_transpose2d, (2, 4, 4, 3), GATHERED, (4,), **HALVING),
+        *_both("conv_transpose2d, Winograd", conv_transpose2d, (2, 4, 2, 2), WINOGRAD, (32,), **HALVING),
+        *_both("linear", linear, (3, 4), (4, 5), (5,)),
+        *_both("linear without bias", linear, (3, 4), (4, 4)),
+        *_both("linear, empty batch", linear, no_vectors, (4, 5), (5,)),
+        _op("linear_stack", linear_stack, (3, 4), (3, 4, 4), linear=["x"]),
+        _op("linear_stack of none", linear_stack, (3, 4), (0, 4, 4), linear=["x"]),
+        _op("linear_stack, empty batch", linear_stack, no_vectors, (2, 4, 4), linear=["x"]),
         _of_cpu(model_case(f"{CPU}: Sequential", "Sequential", lambda rng: prepared(_stages(rng)), (2, 6, 8, 2))),
     ]
 
@@ -106,17 +75,23 @@ def engine_presets() -> list[Case]:
     return [_of_cpu(preset_case(*size, "linear", 2, engine=CPU, prepare=prepared)) for size in sizes]
 
 
-def _of_cpu(case: Case) -> Case:
-    return replace(case, engine=CPU)
+def _both(name: str, op: Callable[..., Any], *shapes: Shape, **options: Any) -> list[Case]:
+    """The op alone, which is linear in each array, and with a ReLU in the same pass."""
+    return [_op(name, op, *shapes, **options, linear=True), _op(f"{name}, and relu", op, *shapes, **options, relu=True)]
 
 
-def _call(op: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """`op` with its options bound, under the names that its arrays have in a report."""
+def _op(name: str, op: Callable[..., Any], *shapes: Shape, linear: Any = False, **options: Any) -> Case:
+    """`op` at arrays of `shapes`, with its own options; `linear` is that of `check`."""
 
     def function(x: Any, W: Any, *b: Any) -> Any:
         return op(x, W, *b, **options)
 
-    return function
+    arguments = ("x", "W", "b")[: len(shapes)]
+    return _of_cpu(op_case(f"{CPU}: {name}", op.__name__, function, *shapes, arguments=arguments, linear=linear))
+
+
+def _of_cpu(case: Case) -> Case:
+    return replace(case, engine=CPU)
 
 
 def _stages(rng: np.random.Generator) -> Layer:

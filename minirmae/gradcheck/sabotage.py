@@ -27,7 +27,7 @@ import numpy as np
 
 from minirmae.arrays import Array
 from minirmae.gradcheck import mistakes
-from minirmae.gradcheck.mistakes import Change
+from minirmae.gradcheck.mistakes import Change, returning
 from minirmae.gradcheck.subject import Function, argument_names, as_cotangent, as_tuple, relative_difference
 
 
@@ -110,12 +110,8 @@ def _behaviour(function: Function, arrays: Sequence[Array]) -> Iterator[Sabotage
     if any(relative_difference(a, b) > VISIBLE for a, b in zip(_gradients(function, other), gradients, strict=True)):
         yield Sabotage("stale value", "state of the latest forward in place of this one's", mistakes.stale(function))
     yield Sabotage("single use", "the second call fails", mistakes.single_use(function))
-    yield Sabotage(
-        "float64 result", "the dtype of float32 arguments not kept", mistakes.returning(function, np.float64)
-    )
-    yield Sabotage(
-        "float32 result", "the dtype of float64 arguments not kept", mistakes.returning(function, np.float32)
-    )
+    yield Sabotage("float64 result", "the dtype of float32 arguments not kept", returning(function, np.float64))
+    yield Sabotage("float32 result", "the dtype of float64 arguments not kept", returning(function, np.float32))
     yield Sabotage("extra axis", "a gradient of the wrong shape", mistakes.reshaping(function))
     yield Sabotage("missing gradient", "one gradient too few", mistakes.dropping(function))
 

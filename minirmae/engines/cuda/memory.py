@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minirmae.engines.cuda.launch import Buffer
-from minirmae.engines.cuda.network import Stage
+from minirmae.engines.cuda.network import StageSpec
 
 CAPACITY = 256
 """Steps between two visits of the host: losses and learning rates of so many lie on the device."""
@@ -26,12 +26,12 @@ def vectors(trained: int, fixed: int) -> dict[str, Buffer]:
     return {**{name: Buffer(name, (trained,)) for name in names}, "fixed": Buffer("fixed", (fixed,))}
 
 
-def states(stage: Stage, index: int, count: int, what: str) -> Buffer:
+def states(stage: StageSpec, index: int, count: int, what: str) -> Buffer:
     """Return all states (layers + 1, count, n) of the chain that is stage `index`: "value" or "gradient"."""
     return Buffer(f"chain {what} {index}", (stage.layers + 1, count, *stage.inputs))
 
 
-def entering(stages: Sequence[Stage], index: int, count: int, what: str) -> Buffer:
+def entering(stages: Sequence[StageSpec], index: int, count: int, what: str) -> Buffer:
     """Return the array that enters stage `index`, or leaves the last one if there is no such stage."""
     if index < len(stages) and stages[index].kind == "chain":
         return states(stages[index], index, count, what).part(0, (count, *stages[index].inputs))

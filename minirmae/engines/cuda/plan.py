@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from minirmae.engines.cuda import ends
 from minirmae.engines.cuda.launch import Buffer, Launch
 from minirmae.engines.cuda.memory import LOSSES, PROGRESS, RATES, entering, vectors
-from minirmae.engines.cuda.network import Stage
+from minirmae.engines.cuda.network import StageSpec
 from minirmae.engines.cuda.stages import PlacedStage
 
 
@@ -33,7 +33,7 @@ class StepPlan:
         own_images: whether each has a data set of its own; they lie one after the other.
     """
 
-    stages: tuple[Stage, ...]
+    stages: tuple[StageSpec, ...]
     trained: int
     fixed: int
     images: Buffer

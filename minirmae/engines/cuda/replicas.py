@@ -16,8 +16,8 @@ import numpy as np
 
 from minirmae.arrays import Array, asnumpy
 from minirmae.data import Dataset, DeviceDataset
-from minirmae.engines.cuda.device import CudaDevice, Device
-from minirmae.engines.cuda.network import NotCapturable, Stage, read_stages
+from minirmae.engines.cuda.card import CudaDevice, Device
+from minirmae.engines.cuda.network import NotCapturable, StageSpec, stage_specs
 from minirmae.engines.cuda.step import CapturedTraining
 from minirmae.layers import Layer
 from minirmae.objectives import Objective, reconstruction
@@ -115,9 +115,9 @@ def like(models: Sequence[Layer], shape: tuple[int, ...]) -> list[list[int]]:
 
     Raises NotCapturable for a model that has no captured step.
     """
-    groups: dict[tuple[Stage, ...], list[int]] = {}
+    groups: dict[tuple[StageSpec, ...], list[int]] = {}
     for number, model in enumerate(models):
-        groups.setdefault(read_stages(model, shape), []).append(number)
+        groups.setdefault(stage_specs(model, shape), []).append(number)
     return list(groups.values())
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from minirmae.engines.cuda.launch import Buffer, Launch
-from minirmae.engines.cuda.network import read_stages
+from minirmae.engines.cuda.network import stage_specs
 from minirmae.engines.cuda.plan import StepPlan
 from minirmae.layers import Layer
 
@@ -28,7 +28,7 @@ class Cost:
 def step_launches(model: Layer, image: tuple[int, ...], batch_size: int, replicas: int = 1) -> tuple[Launch, ...]:
     """Return the launches of a training step with Adam, for images of the shape `image`."""
     plan = StepPlan(
-        stages=read_stages(model, image),
+        stages=stage_specs(model, image),
         trained=model.values.size,
         fixed=model.fixed.size,
         images=Buffer("images", (batch_size, *image), "uint8"),

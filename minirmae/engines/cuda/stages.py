@@ -9,14 +9,14 @@ from minirmae.engines.cuda import primitives
 from minirmae.engines.cuda.geometry import Geometry, matrix_geometry
 from minirmae.engines.cuda.launch import Buffer, Launch
 from minirmae.engines.cuda.memory import PROGRESS, entering, states, vectors
-from minirmae.engines.cuda.network import Stage
+from minirmae.engines.cuda.network import StageSpec
 
 
 @dataclass(frozen=True)
 class PlacedStage:
-    """Stage `index` of a model, for a batch of `count`, in `replicas` models at once."""
+    """StageSpec `index` of a model, for a batch of `count`, in `replicas` models at once."""
 
-    stages: Sequence[Stage]
+    stages: Sequence[StageSpec]
     index: int
     count: int
     trained: int
@@ -24,7 +24,7 @@ class PlacedStage:
     replicas: int
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> StageSpec:
         """The stage itself."""
         return self.stages[self.index]
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from minirmae.arrays import Array, asarray, asnumpy
 from minirmae.data.batches import epoch_order
-from minirmae.engines.cuda.device import Device
+from minirmae.engines.cuda.card import Device
 from minirmae.engines.cuda.launch import Buffer
 from minirmae.engines.cuda.layout import lay_out
 from minirmae.engines.cuda.memory import CAPACITY, LOSSES, PROGRESS, RATES, vectors
-from minirmae.engines.cuda.network import NotCapturable, Stage, read_stages
+from minirmae.engines.cuda.network import NotCapturable, StageSpec, stage_specs
 from minirmae.engines.cuda.plan import StepPlan
 from minirmae.layers import Layer
 from minirmae.optimizers import Adam, AdamW
@@ -166,7 +166,7 @@ class CapturedTraining:
     def _send_rates(self, count: int) -> None:
         """The learning rates of the next `count` steps, which do not run over the ring's end."""
         for replica, optimizer in enumerate(self.optimizers):
-            rates = np.array([rate_at(optimizer, step) for step in range(self.steps, self.steps + count)])
+            rates = np.array([optimizer.rate_at(step) for step in range(self.steps, self.steps + count)])
             self._write(replica, RATES.part(self.steps % CAPACITY, (count,)), rates)
 
     def _send_order(self) -> None:
@@ -187,7 +187,7 @@ class CapturedTraining:
                 # Two flags of 32 bits: the loss's is the low one.
                 what = "the loss is not finite" if stopped & 0xFFFFFFFF else "the gradient is not finite"
                 which = f" in {self._names[replica]}" if self._names[replica] else ""
-                rate = rate_at(optimizer, self.steps)
+                rate = optimizer.rate_at(self.steps)
                 raise NonFiniteLoss(
                     f"training stopped at step {self.steps + 1}{which}: {what} (learning rate {rate:g}). "
                     "Lower the learning rate, or train in float64 on the device cpu if the numbers are that large."
@@ -205,12 +205,6 @@ class CapturedTraining:
         return self._base + replica * self._layout.bytes + self._layout.offset(buffer)
 
 
-def rate_at(optimizer: Adam, step: int) -> float:
-    """The learning rate of the step that follows `step` others."""
-    rate = optimizer.learning_rate
-    return float(rate(step) if callable(rate) else rate)
-
-
 def _require_alike(sets: Sequence[Array], models: int) -> None:
     """Raise unless there is one data set, or one a model, all of one shape and type that the kernels take."""
     if sets[0].dtype not in (np.uint8, np.float32):
@@ -222,8 +216,8 @@ def _require_alike(sets: Sequence[Array], models: int) -> None:
         raise NotCapturable("models that train together must have equally many images of one shape and type")
 
 
-def _common_stages(models: Sequence[Layer], shape: tuple[int, ...]) -> tuple[Stage, ...]:
-    first, *others = (read_stages(model, shape) for model in models)
+def _common_stages(models: Sequence[Layer], shape: tuple[int, ...]) -> tuple[StageSpec, ...]:
+    first, *others = (stage_specs(model, shape) for model in models)
     if any(stages != first for stages in others):
         raise NotCapturable("models that train together must have one architecture; train the others by themselves")
     return first

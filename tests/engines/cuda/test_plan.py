@@ -8,7 +8,7 @@ from cuda_declarations import accesses, declared
 from minirmae.engines.cuda.launch import Buffer
 from minirmae.engines.cuda.layout import lay_out
 from minirmae.engines.cuda.memory import CAPACITY, LOSSES, PROGRESS, RATES
-from minirmae.engines.cuda.network import read_stages
+from minirmae.engines.cuda.network import stage_specs
 from minirmae.engines.cuda.plan import StepPlan
 from minirmae.models.autoencoder import PRESETS, ModelConfig, build
 
@@ -17,7 +17,7 @@ ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0}
 
 def plan_of(model, images, batch_size, replicas=1):
     return StepPlan(
-        stages=read_stages(model, images[1:]),
+        stages=stage_specs(model, images[1:]),
         trained=model.values.size,
         fixed=model.fixed.size,
         images=Buffer("images", images, "uint8"),

@@ -8,9 +8,9 @@ from cuda_models import IMAGES, autoencoder
 from minirmae.data import ArrayDataset, DeviceDataset, Subset, shapes
 from minirmae.engines.cuda.network import NotCapturable
 from minirmae.engines.cuda.replicas import Replicas, like, resident
-from minirmae.engines.cuda.training import captured_steps, fit_replicas, steps_together
+from minirmae.engines.cuda.training import fit_replicas, steps_together
 from minirmae.layers import Dropout, Flatten, Linear, Reshape, Sequential
-from minirmae.loop import training_steps
+from minirmae.loop import captured_steps, steps_of, training_steps
 from minirmae.optimizers import SGD, Adam
 from minirmae.step import NonFiniteLoss
 
@@ -51,7 +51,7 @@ def test_steps_of_several_models_come_together():
     models, optimizers = [autoencoder(s) for s in range(2)], [Adam(1e-2), Adam(1e-3)]
     make_device = cuda_emulator.EmulatedDevice
     replicas = Replicas(models, [DATA], optimizers, batch_size=8, seeds=[0, 1], make_device=make_device)
-    rows = list(steps_together(replicas, 4))
+    rows = list(steps_of(replicas, steps_together(replicas, 4)))
     for r in range(2):
         alone = list(
             training_steps(autoencoder(r), DATA, Adam(optimizers[r].learning_rate), steps=4, batch_size=8, seed=r)
