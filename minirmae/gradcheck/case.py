@@ -55,7 +55,6 @@ def op_case(name: str, covers: str, function: Function, *shapes: Shape, **option
 
 def adjoint_case(
     name: str,
-    covers: str,
     forward: Callable[[Array, Array], Array],
     adjoint: Callable[[Array, Array], Array],
     x: Shape,
@@ -71,7 +70,7 @@ def adjoint_case(
 
         return dot_test(on_device(forward), on_device(adjoint), np.zeros(x), seed=seed, name=name)
 
-    return Case(name, covers, run)
+    return Case(name, name, run)
 
 
 def model_case(

@@ -71,7 +71,6 @@ OPS: list[Case] = [
     ),
     adjoint_case(
         "conv2d and its adjoint",
-        "conv2d",
         lambda x, W: conv2d(x, W)[0],
         lambda y, W: ops.conv_transpose2d(y, W, **GEOMETRY, output_padding=(1, 2))[0],
         IMAGE,
