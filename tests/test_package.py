@@ -110,7 +110,9 @@ def test_nothing_but_the_seam_and_what_is_about_speed_imports_engines():
         for module, at_top in imports(path):
             if module.startswith("minirmae.engines") and room != "engines":
                 assert room in allowed, f"{path.relative_to(ROOT)} imports {module}"
-                assert not at_top, f"{path.relative_to(ROOT)} imports {module} at its top"
+                # Itself imported only where there are engines.
+                late = not at_top or path.name == "engine_cases.py"
+                assert late, f"{path.relative_to(ROOT)} imports {module} at its top"
 
 
 def test_import_loads_numpy_and_nothing_heavier():
@@ -148,7 +150,7 @@ assert minirmae.prepared(model) is model
 print("trained", model.encode(np.zeros((2, 32, 32, 1), np.float32)).shape)
 """
     images = (
-        "import numpy; numpy.save('images.npy', numpy.random.default_rng(0).integers(0, 256, (12, 32, 32, 1), 'u1'))"
+        "import numpy; numpy.save('images.npy', numpy.random.default_rng(0).integers(0, 256, (40, 32, 32, 1), 'u1'))"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     run(images, cwd=tmp_path)

@@ -8,6 +8,7 @@ from comparison_tiny import tiny_plan
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from minirmae.engine import prepared
 from minirmae.comparison.features import make_features, open_features
 from minirmae.comparison.measures import measure
 from minirmae.comparison.paths import Paths
@@ -44,7 +45,7 @@ def images():
 
 def test_error_and_ranks(measured):
     _, run, _, found = measured
-    model, (_, x) = run.model(), images()
+    model, (_, x) = prepared(run.model()), images()
     error = np.mean((model.reconstruct(x).astype(np.float64) - x) ** 2)
     assert found.record["reconstruction_error"] == pytest.approx(error, rel=1e-6)
     eigenvalues = np.linalg.eigvalsh(np.cov(model.encode(x).T.astype(np.float64)))[::-1]
