@@ -14,7 +14,7 @@ from minirmae.engines.cuda.network import StageSpec
 
 @dataclass(frozen=True)
 class PlacedStage:
-    """StageSpec `index` of a model, for a batch of `count`, in `replicas` models at once."""
+    """Stage `index` of a model, for a batch of `count`, in `replicas` models at once."""
 
     stages: Sequence[StageSpec]
     index: int
