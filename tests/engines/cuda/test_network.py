@@ -1,3 +1,5 @@
+"""Models read as stages with their numbers."""
+
 import itertools
 
 import numpy as np
