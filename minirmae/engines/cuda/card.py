@@ -128,7 +128,7 @@ class CudaDevice:
         return graph
 
     def _issue(self, functions: Sequence[Any], launches: Sequence[Bound]) -> None:
-        """Launch everything. Lane 1 waits for lane 0 where that has gone on since; lane 0 waits where a launch joins."""
+        """Launch everything. Lane 1 waits for what lane 0 was given before; lane 0 waits where a launch joins."""
         main, side = self._lanes
         ahead, forked, waits = True, False, 0
         for kernel, bound in zip(functions, launches, strict=True):
