@@ -1,9 +1,9 @@
 """Where simulations run.
 
-A theorem's closed form is a few numbers and stays with the processor; what is
-simulated, flows and training runs, can run on any device. Inside
-`simulations_on(device)` models are moved there, and what comes back is with
-the processor again. Losses keep their constants through `resident`.
+A closed form is a few numbers and is computed on the CPU. Simulations, that is
+flows and training runs, can run on any device: inside `simulations_on(device)`
+models are moved there, and results come back to the CPU. Losses keep their
+constants on the device through `resident`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _device: ContextVar[str | None] = ContextVar("device of simulations", default=No
 
 @contextmanager
 def simulations_on(device: str) -> Iterator[None]:
-    """Run the simulations inside the block on `device`; without it each runs where its model is.
+    """Run the simulations inside the block on `device`; outside it each runs where its model is.
 
     Raises DeviceError (a ValueError) if there is no such device, or it cannot be used.
     """
@@ -39,7 +39,7 @@ def simulation_device(default: str) -> str:
 
 
 def resident(*arrays: Array) -> Callable[[Array], tuple[Array, ...]]:
-    """Return a function that gives `arrays` on the device of its argument, copied there once.
+    """Return a function that returns `arrays` on the device of its argument; they are copied there once.
 
     >>> import numpy as np
     >>> constants = resident(np.eye(2))

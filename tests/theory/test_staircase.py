@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from minirmae.theory.lab.autoencoder_modes import autoencoder_times
-from minirmae.theory.lab.staircase import EXTRA_LAYERS, LAYER_SCALE, staircase_figure
+from minirmae.theory.staircase import EXTRA_LAYERS, LAYER_SCALE, staircase_figure
+from minirmae.theory.t13_linear_autoencoder import autoencoder_times
 
 STEPS = [0, 250, 500, 1000]
 RUNS = {"AE (l = 0)": (STEPS, [9, 6, 6, 9]), "IRMAE (l = 8)": (np.array(STEPS), np.array([1, 1, 2, 3]))}
@@ -38,7 +38,7 @@ def test_runs_are_drawn_as_given_without_step_0():
     drawn = [line for line in right.lines if line.get_label() == "IRMAE (l = 8)"]
     assert drawn[0].get_xdata().tolist() == STEPS[1:]
     assert drawn[0].get_ydata().tolist() == [1, 2, 3]
-    assert "something else" in right.get_title()
+    assert "something else" in right.get_title(loc="left")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The staircase of the rank: what the linear theory predicts beside what trained autoencoders did.
+"""The staircase of the rank (T13): the prediction of the linear theory beside trained autoencoders.
 
 Left, the exact solution (T13): the number of modes learned at each time, for
 three depths from layers of the same scale. Right, the ranks read from training
@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minirmae.arrays import Array
+from minirmae.report import style
 from minirmae.theory.lab import figures
-from minirmae.theory.lab.autoencoder_modes import autoencoder_rank, autoencoder_times
+from minirmae.theory.t13_linear_autoencoder import autoencoder_rank, autoencoder_times
 
 EXTRA_LAYERS = (0, 4, 8)
 """l of the predicted curves."""
@@ -36,10 +37,10 @@ def staircase_figure(
 
     Args:
         histories: label such as "IRMAE (l = 8)" to the steps and numerical ranks of the
-            run's evaluations; an evaluation at step 0 has no place on the logarithmic axis.
+            run's evaluations; one at step 0 is left out, because the axis is logarithmic.
         seed: draws the variances of the sixteen predicted modes, lam_i = i^-1.5 each times a
             factor between 0.8 and 1.25.
-        measure: what was counted as rank, here of the code's covariance.
+        measure: how the rank of the codes was measured, for the title.
 
     Returns a matplotlib Figure. A band around a predicted curve reaches from the modes above 0.9
     to those above 0.1: the modes that are being learned.
@@ -51,7 +52,7 @@ def staircase_figure(
     if not runs:
         raise ValueError("staircase_figure: expected at least one history of (steps, ranks), got none")
     drawing, (left, right) = figures.new_figure(
-        "With more linear layers the rank climbs later (left: linear theory, right: trained autoencoders)",
+        "With more linear layers the rank rises later (left: linear theory, right: trained autoencoders)",
         (
             "Linear autoencoder, exact; band: modes between 0.1 and 0.9",
             "time t of the flow (unit: 1 / largest variance)",
@@ -70,12 +71,12 @@ def staircase_figure(
         times = np.geomspace(first / 4, 1.5 * last, 800)
         sure, learned, begun = (autoencoder_rank(times, s0, lam, extra, level) for level in (0.9, 0.5, 0.1))
         figures.prediction(left, i, times, learned, f"l = {extra}")
-        left.fill_between(times, sure, begun, color=figures.STYLES[i][0], alpha=0.18, linewidth=0)
+        left.fill_between(times, sure, begun, color=style.grade(i).colour, alpha=0.18, linewidth=0)
     for i, (label, (steps, ranks)) in enumerate(runs.items()):
         figures.measurement(right, i, steps, ranks, label)
         # Steps between evaluations are unknown: the line only leads the eye.
-        colour, dash, _ = figures.STYLES[i % len(figures.STYLES)]
-        right.plot(steps, ranks, color=colour, linestyle=dash, linewidth=0.7, alpha=0.7)
+        colour, line, _ = style.grade(i)
+        right.plot(steps, ranks, color=colour, linestyle=line, linewidth=0.7, alpha=0.7)
     left.set_xscale("log")
     right.set_xscale("log")
     right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
