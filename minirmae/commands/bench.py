@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from minirmae.commands.device import add_device
+from minirmae.commands.options import add_device
 from minirmae.commands.outcome import Outcome
 from minirmae.commands.status import StatusLine
 from minirmae.models.autoencoder import PRESETS, ModelConfig

@@ -19,12 +19,12 @@ from minirmae.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoin
 from minirmae.runs.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
 from minirmae.runs.evaluation import ClassifierEvaluation, Evaluation, evaluate, evaluate_classifier
 from minirmae.runs.history import HistoryError
-from minirmae.runs.interrupt import TrainingInterrupted
+from minirmae.runs.signals import TrainingInterrupted
 from minirmae.loop import Step, fit, noise_generator, training_steps
-from minirmae.runs.progress import Progress
-from minirmae.runs.run import Run, RunError, open_run
+from minirmae.runs.console import Progress
+from minirmae.runs.directory import Run, RunError, open_run
 from minirmae.step import NonFiniteLoss
-from minirmae.runs.trainer import train, train_together
+from minirmae.runs.train import train, train_together
 
 __all__ = [
     "DTYPES",

@@ -11,7 +11,8 @@ import math
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
-from minirmae.models.autoencoder import ModelConfig
+from minirmae.engine import ENGINES
+from minirmae.models.autoencoder import ModelConfig, option
 from minirmae.objectives.registry import NAMES, recipe
 from minirmae.validation import require_choice, require_int, require_positive_int
 
@@ -37,28 +38,8 @@ _WHERE = "training configuration"
 class TrainingConfig:
     """Everything that determines a run; the defaults are the paper's where it gives a number.
 
-    Attributes:
-        model: the autoencoder.
-        objective: name of a recipe in `minirmae.objectives`.
-        settings: of the objective; what is left out is filled in with its defaults.
-        steps, epochs: how long to train; exactly one of the two.
-        data: a source as `minirmae.data.open_dataset` takes it.
-        training_images: train on the first that many; None for all.
-        evaluation_images: evaluate on at most that many, spread evenly over those there are.
-        evaluation_fraction: part held back where the source has no split of its own.
-        crop: side of the centre crop of an image folder, None for no crop.
-        batch_size: images a step.
-        optimizer: "sgd", "momentum", "adam" or "adamw".
-        learning_rate: the rate, or the largest one of a schedule.
-        momentum: of "momentum"; None is 0.9.
-        weight_decay: of "adamw"; None is 0.01.
-        schedule: "constant"; "step" (times `decay_factor`, None is 0.1, after each
-            `decay_every` steps); "cosine" (linear rise over `warmup` steps, None is 0, then down
-            to `final_learning_rate`, None is 0).
-        dtype: "float32" or "float64".
-        workers: processes that share each batch; their number decides the order of sums, and so the last bits.
-        seed: of the weights, the order of the images, dropout and the shapes data.
-        log_every, evaluate_every, checkpoint_every: in steps.
+    The fields are the options of `minirmae train`, which shows their help texts; `model` holds its own, `settings` are
+    those of the objective, completed with its defaults, and exactly one of `steps` and `epochs` is given.
 
     Raises:
         TypeError: a value is of the wrong type.
@@ -70,31 +51,34 @@ class TrainingConfig:
     """
 
     model: ModelConfig
-    objective: str = "plain"
+    objective: str = option("plain", "what to minimise", NAMES)
     settings: dict[str, Any] = field(default_factory=dict)
-    steps: int | None = None
-    epochs: int | None = None
-    data: str = "shapes"
-    training_images: int | None = None
-    evaluation_images: int = 2000
-    evaluation_fraction: float = 0.1
-    crop: int | None = 148
-    batch_size: int = 32
-    optimizer: str = "adam"
-    learning_rate: float = 1e-4
-    momentum: float | None = None
-    weight_decay: float | None = None
-    schedule: str = "constant"
-    decay_every: int | None = None
-    decay_factor: float | None = None
-    warmup: int | None = None
-    final_learning_rate: float | None = None
-    dtype: str = "float32"
-    workers: int = 1
-    seed: int = 0
-    log_every: int = 50
-    evaluate_every: int = 500
-    checkpoint_every: int = 500
+    steps: int | None = option(None, "how many batches to train on (default: 2000)")
+    epochs: int | None = option(None, "how many times to train on all images")
+    data: str = option("shapes", "images, any source of `minirmae data` (default: the preset's name)")
+    training_images: int | None = option(None, "use only the first N training images (default: all)")
+    evaluation_images: int = option(2000, "evaluate on at most N images, spread evenly over those there are")
+    evaluation_fraction: float = option(0.1, "part that is held back from data without a split of its own")
+    crop: int | None = option(148, 'side of the centre crop of an image folder in pixels, or "none"')
+    batch_size: int = option(32, "images per step")
+    optimizer: str = option("adam", "update rule", OPTIMIZERS)
+    learning_rate: float = option(1e-4, "the rate, or the largest one of a schedule")
+    momentum: float | None = option(None, "of the optimizer momentum (default: 0.9)")
+    weight_decay: float | None = option(None, "of the optimizer adamw (default: 0.01)")
+    schedule: str = option("constant", "of the learning rate: constant, step (drops), cosine (rise and fall)", SCHEDULES)
+    decay_every: int | None = option(None, "steps between the drops of the schedule step")
+    decay_factor: float | None = option(None, "factor of each drop of the schedule step (default: 0.1)")
+    warmup: int | None = option(None, "steps of the rise of the schedule cosine (default: 0)")
+    final_learning_rate: float | None = option(None, "last rate of the schedule cosine (default: 0)")
+    dtype: str = option("float32", "of the parameters", DTYPES)
+    engine: str = option("fast", "what computes: the fast engine, or the readable reference", ENGINES)
+    workers: int = option(
+        1, "processes that share each batch; decides the last bits (default: the cores, if the objective allows)"
+    )
+    seed: int = option(0, "of the weights, the order of the images, the noise and generated images")
+    log_every: int = option(50, "steps between losses in the history")
+    evaluate_every: int = option(500, "steps between evaluations")
+    checkpoint_every: int = option(500, "steps between checkpoints")
 
     def __post_init__(self) -> None:
         values = vars(self)
@@ -105,6 +89,12 @@ class TrainingConfig:
         recipe(self.objective).require_training(values)
         require_choice(_WHERE, "schedule", self.schedule, SCHEDULES)
         require_choice(_WHERE, "dtype", self.dtype, DTYPES)
+        require_choice(_WHERE, "engine", self.engine, ENGINES)
+        if self.engine == "reference" and self.workers != 1:
+            raise ValueError(
+                f"{_WHERE}: workers belong to the fast engine, and the reference is one process, got {self.workers}; "
+                "leave workers out, or choose engine fast"
+            )
         if self.workers != 1 and not recipe(self.objective).per_image:
             raise ValueError(
                 f"{_WHERE}: the objective {self.objective} looks at a batch as a whole, so workers must be 1, "
@@ -153,11 +143,13 @@ class TrainingConfig:
     def require_continues(self, saved: Any) -> None:
         """Raise unless a run that began with the configuration `saved`, as JSON, may go on with this one.
 
-        All fields must be equal but steps and epochs, and those too with the
-        cosine schedule. Raises ValueError or TypeError.
+        All fields must be equal but the engine, whose number of workers may change with it, and steps and epochs, which
+        must be equal too with the cosine schedule. Raises ValueError or TypeError.
         """
         before, after = type(self).from_json(saved).to_json(), self.to_json()
-        free = () if self.schedule == "cosine" else ("steps", "epochs")
+        free = ["engine"] if self.schedule == "cosine" else ["engine", "steps", "epochs"]
+        if before["engine"] != after["engine"]:
+            free.append("workers")  # which belong to the engine
         changed = [name for name in before if before[name] != after[name] and name not in free]
         if changed:
             differences = ", ".join(f"{name} was {before[name]} and is {after[name]}" for name in changed)

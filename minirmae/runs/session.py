@@ -16,6 +16,7 @@ import numpy as np
 
 from minirmae.models.autoencoder import Autoencoder
 from minirmae.models.classifier import Classifier
+from minirmae.engine import prepared
 from minirmae.data import Dataset, steps_per_epoch
 from minirmae.files import write_text
 from minirmae.objectives import Objective
@@ -24,9 +25,9 @@ from minirmae.runs import history
 from minirmae.runs.checkpoint import save_checkpoint
 from minirmae.runs.evaluation import evaluate, evaluate_classifier
 from minirmae.loop import Step
-from minirmae.runs.meter import Meter
-from minirmae.runs.progress import Progress
-from minirmae.runs.run import Run, RunError, explained, remove_leftovers
+from minirmae.runs.console import Meter
+from minirmae.runs.console import Progress
+from minirmae.runs.directory import Run, RunError, explained, remove_leftovers
 
 
 @dataclass
@@ -104,10 +105,11 @@ class Session:
         if self.progress:
             self.progress.note(f"step {self.optimizer.steps}/{self.total}  evaluating")
         options: dict[str, Any] = {"batch_size": self.run.config.batch_size, "objective": self.objective}
+        model = prepared(self.model, self.run.config.engine)
         result = (
-            evaluate_classifier(self.model, self.evaluation, **options)
-            if isinstance(self.model, Classifier)
-            else evaluate(self.model, self.evaluation, **options)
+            evaluate_classifier(model, self.evaluation, **options)
+            if isinstance(model, Classifier)
+            else evaluate(model, self.evaluation, **options)
         )
         self._record("evaluation", self.optimizer.steps, **result.to_json())
 

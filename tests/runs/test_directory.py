@@ -7,7 +7,7 @@ from training_tiny import TINY, tiny_config
 
 from minirmae.models.autoencoder import PRESETS
 from minirmae.runs import CheckpointError, RunError, open_run, run
-from minirmae.runs.run import create_run, explained, remove_leftovers
+from minirmae.runs.directory import create_run, explained, remove_leftovers
 
 
 @pytest.fixture(autouse=True)

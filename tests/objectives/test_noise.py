@@ -1,17 +1,20 @@
-"""The denoising autoencoder: what each noise does to an image, and that the clean one is the target."""
+"""Denoising and dropout: what the noise does, exact gradients with the noise held, and none in evaluation."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from objective_check import check_objective, tiny_images, tiny_model
 
+from minirmae.layers import Dropout
 from minirmae.objectives import recipe
-from minirmae.objectives.denoising import NOISES, corrupt
+from minirmae.objectives.noise import NOISES, corrupt
 
 every_noise = pytest.mark.parametrize("noise", NOISES)
 
 
 @every_noise
-def test_the_gradient_of_every_parameter_is_exact(noise):
+def test_the_gradient_of_every_parameter_is_exact_with_a_noisy_image(noise):
     check_objective("denoising", {"noise": noise}, rng_seed=3).require()
 
 
@@ -71,7 +74,7 @@ def test_the_dtype_is_kept(noise, dtype):
     assert corrupt(tiny_images().astype(dtype), noise, 0.5, np.random.default_rng(0)).dtype == dtype
 
 
-def test_bad_settings_are_refused():
+def test_bad_settings_of_denoising_are_refused():
     complete = recipe("denoising").complete
     with pytest.raises(ValueError, match=r"level \(of masking, a part of the pixels\) must be between 0 and 1"):
         complete({"level": 1.5})
@@ -82,3 +85,53 @@ def test_bad_settings_are_refused():
         complete({"noise": "pink"})
     with pytest.raises(ValueError, match="noise must be one of"):
         corrupt(tiny_images(), "pink", 0.1, np.random.default_rng(0))
+
+
+def test_the_gradient_of_every_parameter_is_exact_with_dropout():
+    check_objective("dropout", rng_seed=3).require()
+
+
+def test_the_decoder_sees_a_code_with_holes_and_the_rest_scaled_up():
+    model, settings = tiny_model("dropout", {"rate": 0.75})
+    x, rng = tiny_images(50), np.random.default_rng(4)
+    loss, _ = recipe("dropout").objective(settings)(model, x, rng)
+    keep = np.random.default_rng(4).random((50, 4)) >= 0.75
+    z = model.encode(x) * keep * 4
+    assert loss == pytest.approx(np.mean((model.decode(z) - x) ** 2), rel=1e-14)
+    assert 0.1 < keep.mean() < 0.4
+
+
+def test_the_mean_over_masks_of_a_linear_decoder_is_a_penalty():
+    rng, rate = np.random.default_rng(0), 0.3
+    h, D, x = rng.normal(size=(1, 3)), rng.normal(size=(3, 5)), rng.normal(size=(1, 5))
+    layer, mean = Dropout(rate), 0.0
+    for mask in np.ndindex(2, 2, 2):
+        # A generator whose draws give this mask: 0 is below the rate, 1 is not.
+        z, _ = layer(h, SimpleNamespace(random=lambda shape, mask=mask: np.array([mask], dtype=float)))
+        probability = np.prod([1 - rate if keep else rate for keep in mask])
+        mean += probability * np.sum((z @ D - x) ** 2)
+    penalty = rate / (1 - rate) * np.sum(h[0] ** 2 * np.sum(D**2, axis=1))
+    assert mean == pytest.approx(np.sum((h @ D - x) ** 2) + penalty, rel=1e-13)
+
+
+def test_evaluation_drops_nothing():
+    model, settings = tiny_model("dropout")
+    x = tiny_images()
+    loss, _ = recipe("dropout").objective(settings)(model, x, None)
+    assert loss == pytest.approx(np.mean((model.decode(model.encode_hidden(x)) - x) ** 2), rel=1e-14)
+
+
+def test_a_gradient_of_other_noise_is_caught():
+    def forgetful(model, x, rng):
+        loss, _ = recipe("dropout").objective({"rate": 0.5})(model, x, rng)
+        _, backward = recipe("dropout").objective({"rate": 0.5})(model, x, rng)
+        return loss, backward
+
+    assert check_objective("dropout", rng_seed=3, objective=forgetful, rungs=["derivative"]).verdict == "fail"
+
+
+def test_bad_settings_of_dropout_are_refused():
+    with pytest.raises(ValueError, match=r"rate must be in \[0, 1\), got 1.0"):
+        recipe("dropout").complete({"rate": 1.0})
+    with pytest.raises(ValueError, match="linear_layers must be 0"):
+        tiny_model("dropout", linear_layers=2)

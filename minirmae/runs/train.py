@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,14 +22,13 @@ from minirmae.runs.build import (
     total_steps,
     training_data,
 )
-from minirmae.runs.conduct import conduct
 from minirmae.runs.config import TrainingConfig
-from minirmae.runs.lock import locked
 from minirmae.loop import noise_generator
-from minirmae.runs.loops import on_a_card, step_by_step
-from minirmae.runs.progress import Progress
-from minirmae.runs.run import Run, create_run, is_run, open_run, require_new
+from minirmae.runs.console import Progress
+from minirmae.runs.directory import Run, create_run, is_run, open_run, require_new
 from minirmae.runs.session import Session
+from minirmae.runs.signals import locked
+from minirmae.runs.steps import on_a_card, step_by_step, take_steps
 
 
 def train(
@@ -49,13 +49,13 @@ def train(
         config: what to train; None, with `resume`, takes the configuration that is in the directory.
         directory: where the run will be, new or empty; or, with `resume`, where it is.
         resume: go on with the run in `directory`, or begin it if there is none. `config`
-            must be the run's own, except that steps or epochs may differ to train for
-            longer (not with the cosine schedule, which is laid out to its end).
+            must be the run's own, except that steps or epochs may differ to train for longer (not with the cosine
+            schedule, which is laid out to its end), and the engine, which is said on the standard error.
         progress: reports to a person; None is silent.
         objective: what to minimise; None is the one that the configuration names.
         training_set, evaluation_set: images to use in place of those that the configuration names.
         device: where to compute, "cpu", "cuda" or "cuda:N"; a run may go on on another device than it began on.
-            On a card the step is one CUDA graph where that can be (`minirmae.engines.cuda.captured_steps`).
+            On a card the step is one CUDA graph where that can be (`minirmae.loop.captured_steps`).
         precision: of that graph's products, "tf32" or "float32".
 
     Raises:
@@ -130,6 +130,12 @@ def _prepare(
         config = saved
     if saved is not None:
         config.require_continues(saved.to_json())
+        if config.engine != saved.engine:
+            print(
+                f"{directory}: was trained by the engine {saved.engine} and goes on with {config.engine}, by "
+                f"{config.workers} of {saved.workers} processes: numbers agree up to rounding, bits will differ",
+                file=sys.stderr,
+            )
     training_set, evaluation_set = sets
     data = training_data(config) if training_set is None else training_set
     evaluation = evaluation_data(config) if evaluation_set is None else spread(evaluation_set, config.evaluation_images)
@@ -167,12 +173,13 @@ def _train(
                 session.begin()
             if before is not None and session.run.config != before:
                 session.run.write_config()
-        together = None if sessions[0].model.device == "cpu" else on_a_card(sessions, precision)
+        captured = sessions[0].model.device != "cpu" and sessions[0].run.config.engine == "fast"
+        together = on_a_card(sessions, precision) if captured else None
         if together is not None:
-            conduct(sessions, together, progress, directories)
+            take_steps(sessions, together, progress, directories)
             return
         for session in sessions:
-            conduct([session], step_by_step(session), progress, directories)
+            take_steps([session], step_by_step(session), progress, directories)
 
 
 def _require_alike(sessions: Sequence[Session]) -> None:

@@ -1,4 +1,4 @@
-"""LoRAE: the nuclear norm and its gradient, where the singular values differ, repeat, and vanish.
+"""Penalties: the gradients of L1, L2 and the nuclear norm, also where entries vanish or singular values repeat.
 
 A complex step cannot go through an SVD, whose phases are not analytic. The sum of singular
 values is: `||W||_* = tr(P' W)`, where P is the polar factor, the limit of `X <- (X + X^-T) / 2` from X = W.
@@ -12,7 +12,52 @@ from objective_check import check_objective, tiny_images, tiny_model
 
 from minirmae.gradcheck import check
 from minirmae.objectives import recipe
-from minirmae.objectives.lorae import nuclear_norm
+from minirmae.objectives.penalties import mean_absolute, mean_square, nuclear_norm, reconstruction_with_penalty
+
+PENALTIES = {"l1": mean_absolute, "l2": mean_square}
+VALUES = {"l1": lambda z: np.mean(np.abs(z)), "l2": lambda z: np.mean(z**2)}
+both = pytest.mark.parametrize("name", PENALTIES)
+
+
+@both
+@pytest.mark.parametrize("linear_layers", [0, 2])
+def test_the_gradient_of_every_parameter_is_exact(name, linear_layers):
+    check_objective(name, {"weight": 3.0}, linear_layers=linear_layers).require()
+
+
+@both
+def test_the_penalty_is_an_op(name):
+    check(PENALTIES[name], np.random.default_rng(0).normal(size=(3, 4))).require()
+
+
+@both
+def test_the_loss_is_the_error_plus_the_weighted_penalty_of_the_codes(name):
+    model, settings = tiny_model(name, {"weight": 0.7})
+    x = tiny_images()
+    loss, _ = recipe(name).objective(settings)(model, x, None)
+    expected = np.mean((model.reconstruct(x) - x) ** 2) + 0.7 * VALUES[name](model.encode(x))
+    assert loss == pytest.approx(expected, rel=1e-14)
+
+
+@both
+def test_a_penalty_with_a_wrong_gradient_is_caught(name):
+    def halved(z):
+        value, backward = PENALTIES[name](z)
+        return value, lambda dloss: backward(dloss / 2)
+
+    report = check_objective(name, objective=reconstruction_with_penalty(halved, 1.0), rungs=["derivative"])
+    assert report.verdict == "fail"
+
+
+def test_the_slope_of_the_absolute_value_is_zero_at_its_kink():
+    np.testing.assert_array_equal(mean_absolute(np.array([0.0, -2.0]))[1](), [0.0, -0.5])
+
+
+@both
+def test_a_negative_weight_is_refused(name):
+    with pytest.raises(ValueError, match=f"objective {name}: weight must be at least 0, got -1.0"):
+        recipe(name).complete({"weight": -1.0})
+
 
 RNG = np.random.default_rng(0)
 
@@ -35,8 +80,8 @@ def with_values(values, shape=(4, 4)):
     return (U * values) @ V.T
 
 
-def test_the_gradient_of_every_parameter_is_exact(monkeypatch):
-    monkeypatch.setattr("minirmae.objectives.lorae.nuclear_norm", with_complex_step)
+def test_the_gradient_of_every_parameter_is_exact_with_a_nuclear_norm(monkeypatch):
+    monkeypatch.setattr("minirmae.objectives.penalties.nuclear_norm", with_complex_step)
     report = check_objective("lorae", {"weight": 0.5}).require()
     assert {row.method for row in report.rows if row.rung == "derivative"} == {"complex step"}
 
@@ -67,13 +112,13 @@ def test_values_of_zero_get_no_gradient_and_what_is_left_is_a_subgradient():
     np.testing.assert_array_equal(nuclear_norm(np.zeros((3, 3)))[1](), 0)
 
 
-@pytest.mark.parametrize("spoil", [lambda g: -g, lambda g: g.T, lambda g: 0 * g, lambda g: 2 * g])
-def test_a_wrong_gradient_is_caught(spoil, monkeypatch):
+@pytest.mark.parametrize("sabotage", [lambda g: -g, lambda g: g.T, lambda g: 0 * g, lambda g: 2 * g])
+def test_a_wrong_gradient_is_caught(sabotage, monkeypatch):
     def wrong(W):
         value, backward = with_complex_step(W)
-        return value, lambda dloss: spoil(backward(dloss))
+        return value, lambda dloss: sabotage(backward(dloss))
 
-    monkeypatch.setattr("minirmae.objectives.lorae.nuclear_norm", wrong)
+    monkeypatch.setattr("minirmae.objectives.penalties.nuclear_norm", wrong)
     assert check_objective("lorae", {"weight": 0.5}, rungs=["derivative"]).verdict == "fail"
 
 

@@ -26,7 +26,7 @@ from minirmae.runs import (
     train,
     training_data,
 )
-from minirmae.runs.lock import locked
+from minirmae.runs.signals import locked
 
 GREY = ArrayDataset(np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8), name="noise")
 
