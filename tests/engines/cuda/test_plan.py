@@ -103,7 +103,7 @@ def test_the_mnist_step_has_few_nodes():
 
 
 @pytest.mark.parametrize("batch", [1, 32, 1024])
-def test_launches_of_a_preset_are_within_a_cards_limits(batch):
+def test_launches_of_a_preset_are_within_a_gpus_limits(batch):
     for launch in mnist(batch, replicas=64).launches(batch):
         assert launch.block <= 1024
         assert launch.block % 32 == 0

@@ -79,7 +79,7 @@ def test_replicas_may_each_have_a_data_set_of_their_own():
 
 
 @needs_compiler
-def test_equal_data_sets_lie_on_the_card_once():
+def test_equal_data_sets_lie_on_the_gpu_once():
     device = cuda_emulator.EmulatedDevice()
     models, data = [autoencoder(0), autoencoder(1)], [ArrayDataset(IMAGES), ArrayDataset(IMAGES.copy())]
     replicas = Replicas(models, data, [Adam(), Adam()], batch_size=8, seeds=[0, 1], make_device=lambda: device)
