@@ -6,8 +6,9 @@
 On both sides the images lie on the GPU as bytes, and a step is: take the batch
 that the order names and divide it by 255, forward, backward, Adam. Our losses
 are read back every 256 steps, PyTorch's never. Configurations take turns, a few
-steps each. The result is the ratio of medians against PyTorch's best. "tf32" allows tensor cores in convolutions and matrix products
-on both sides; "float32" forbids them. CelebA's images are random.
+steps each. The result is the ratio of medians against PyTorch's best. "tf32"
+allows tensor cores in convolutions and matrix products on both sides; "float32"
+forbids them. All images are random.
 """
 
 import argparse
