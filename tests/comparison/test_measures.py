@@ -8,12 +8,12 @@ from comparison_tiny import tiny_plan
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from minirmae.engine import prepared
 from minirmae.comparison.features import make_features, open_features
 from minirmae.comparison.measures import measure
 from minirmae.comparison.paths import Paths
 from minirmae.comparison.plan import LEAST_IMAGES, Plan
 from minirmae.data import shapes
+from minirmae.engine import prepared
 from minirmae.measures import fit_linear_probe
 from minirmae.runs import Run, make_model, train
 

@@ -4,11 +4,17 @@ import json
 
 import numpy as np
 import pytest
-from training_tiny import config as tiny
+from training_tiny import PLAIN, PRESETS
+from training_tiny import tiny_config as tiny
 
 from minirmae.commands import main
 from minirmae.loop import training_steps
 from minirmae.runs import open_run, train
+
+
+@pytest.fixture(autouse=True)
+def _tiny_preset(monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", PLAIN)
 
 
 def test_the_engines_agree_and_each_repeats_bit_for_bit(tmp_path):
