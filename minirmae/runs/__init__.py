@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from minirmae.loop import Step, fit, noise_generator, training_steps
 from minirmae.runs.archive import CheckpointError
 from minirmae.runs.build import (
     evaluation_data,
@@ -17,14 +18,13 @@ from minirmae.runs.build import (
 )
 from minirmae.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from minirmae.runs.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
+from minirmae.runs.console import Progress
+from minirmae.runs.directory import Run, RunError, open_run
 from minirmae.runs.evaluation import ClassifierEvaluation, Evaluation, evaluate, evaluate_classifier
 from minirmae.runs.history import HistoryError
 from minirmae.runs.signals import TrainingInterrupted
-from minirmae.loop import Step, fit, noise_generator, training_steps
-from minirmae.runs.console import Progress
-from minirmae.runs.directory import Run, RunError, open_run
-from minirmae.step import NonFiniteLoss
 from minirmae.runs.train import train, train_together
+from minirmae.step import NonFiniteLoss
 
 __all__ = [
     "DTYPES",
@@ -42,7 +42,6 @@ __all__ = [
     "Step",
     "TrainingConfig",
     "TrainingInterrupted",
-
     "evaluate",
     "evaluate_classifier",
     "evaluation_data",

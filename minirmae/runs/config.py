@@ -65,7 +65,9 @@ class TrainingConfig:
     learning_rate: float = option(1e-4, "the rate, or the largest one of a schedule")
     momentum: float | None = option(None, "of the optimizer momentum (default: 0.9)")
     weight_decay: float | None = option(None, "of the optimizer adamw (default: 0.01)")
-    schedule: str = option("constant", "of the learning rate: constant, step (drops), cosine (rise and fall)", SCHEDULES)
+    schedule: str = option(
+        "constant", "of the learning rate: constant, step (drops), cosine (rise and fall)", SCHEDULES
+    )
     decay_every: int | None = option(None, "steps between the drops of the schedule step")
     decay_factor: float | None = option(None, "factor of each drop of the schedule step (default: 0.1)")
     warmup: int | None = option(None, "steps of the rise of the schedule cosine (default: 0)")
@@ -116,10 +118,10 @@ class TrainingConfig:
                 raise ValueError(f"{_WHERE}: {name} must be a positive number, got {value!r}")
         if not 0 < self.evaluation_fraction < 1:
             raise ValueError(f"{_WHERE}: evaluation_fraction must lie between 0 and 1, got {self.evaluation_fraction}")
-        for option, (choice, needed) in _BELONGS_TO.items():
-            if values[option] is not None and values[choice] != needed:
+        for name, (choice, needed) in _BELONGS_TO.items():
+            if values[name] is not None and values[choice] != needed:
                 raise ValueError(
-                    f"{_WHERE}: {option} goes with {choice} {needed}, but {choice} is {values[choice]}; "
+                    f"{_WHERE}: {name} goes with {choice} {needed}, but {choice} is {values[choice]}; "
                     f"leave it out or choose {needed}"
                 )
         if self.schedule == "step" and self.decay_every is None:

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from minirmae.files import write_text
 from minirmae.models.autoencoder import Autoencoder
 from minirmae.models.classifier import Classifier
-from minirmae.files import write_text
 from minirmae.runs import history
 from minirmae.runs.build import make_model
 from minirmae.runs.checkpoint import Checkpoint, load_checkpoint

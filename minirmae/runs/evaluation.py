@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.models.autoencoder import Autoencoder
 from minirmae.arrays import array_module, asnumpy
-from minirmae.models.classifier import Classifier
 from minirmae.data import Dataset, Labelled, ordered_batches, to_device
+from minirmae.measures.rank import RankSummary, summarize
+from minirmae.models.autoencoder import Autoencoder
+from minirmae.models.classifier import Classifier
 from minirmae.objectives import Objective, reconstruction
 from minirmae.objectives.classify import cross_entropy
-from minirmae.measures.rank import RankSummary, summarize
 from minirmae.step import NonFiniteLoss
 
 

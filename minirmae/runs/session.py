@@ -14,20 +14,19 @@ from typing import Any
 
 import numpy as np
 
+from minirmae.data import Dataset, steps_per_epoch
+from minirmae.engine import prepared
+from minirmae.files import write_text
+from minirmae.loop import Step
 from minirmae.models.autoencoder import Autoencoder
 from minirmae.models.classifier import Classifier
-from minirmae.engine import prepared
-from minirmae.data import Dataset, steps_per_epoch
-from minirmae.files import write_text
 from minirmae.objectives import Objective
 from minirmae.optimizers import Optimizer
 from minirmae.runs import history
 from minirmae.runs.checkpoint import save_checkpoint
-from minirmae.runs.evaluation import evaluate, evaluate_classifier
-from minirmae.loop import Step
-from minirmae.runs.console import Meter
-from minirmae.runs.console import Progress
+from minirmae.runs.console import Meter, Progress
 from minirmae.runs.directory import Run, RunError, explained, remove_leftovers
+from minirmae.runs.evaluation import evaluate, evaluate_classifier
 
 
 @dataclass

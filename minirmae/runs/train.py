@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from minirmae.data import Dataset
+from minirmae.loop import noise_generator
 from minirmae.objectives import Objective
 from minirmae.runs.build import (
     batches_for,
@@ -23,7 +24,6 @@ from minirmae.runs.build import (
     training_data,
 )
 from minirmae.runs.config import TrainingConfig
-from minirmae.loop import noise_generator
 from minirmae.runs.console import Progress
 from minirmae.runs.directory import Run, create_run, is_run, open_run, require_new
 from minirmae.runs.session import Session

@@ -79,7 +79,7 @@ def test_train_takes_depths_and_replicas(capsys, tmp_path):
     status, result = call(capsys, "train", *asked, *TINY, "--out", tmp_path)
     assert [run["run"] for run in result["runs"]] == [str(tmp_path / f"shapes-irmae-wd-l{l}-seed0") for l in (1, 2)]
     assert "replicas must be an integer of at least 1, got 0" in fails(capsys, "train", "--replicas", 0)
-    assert "--precision tf32 is for a card" in fails(capsys, "train", "--precision", "tf32")
+    assert "--precision tf32 is for a GPU" in fails(capsys, "train", "--precision", "tf32")
     assert "--replicas cannot be changed" in fails(capsys, "train", "--resume", tmp_path / names[0], "--replicas", 3)
 
 
@@ -182,7 +182,7 @@ def test_gradcheck_selects_and_reports(capsys):
 
 
 def test_a_wrong_gradient_is_exit_status_1(capsys, monkeypatch):
-    from minirmae import ops
+    from minirmae import layers, ops
 
     right = ops.tanh
 
@@ -190,7 +190,7 @@ def test_a_wrong_gradient_is_exit_status_1(capsys, monkeypatch):
         y, backward = right(x)
         return y, lambda dy: 1.001 * backward(dy)
 
-    monkeypatch.setattr(ops, "tanh", wrong)
+    monkeypatch.setattr(layers.Tanh, "op", staticmethod(wrong))
     status, result = call(capsys, "gradcheck", "--select", "Tanh")
     assert status == 1
     assert not result["passed"]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from training_tiny import TINY, timeless, tiny_config
 
-from minirmae.models.autoencoder import PRESETS, ModelConfig
 from minirmae.data import ArrayDataset, DataError
+from minirmae.models.autoencoder import PRESETS, ModelConfig
 from minirmae.objectives import reconstruction
 from minirmae.runs import (
     NonFiniteLoss,

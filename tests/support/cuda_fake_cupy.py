@@ -19,7 +19,7 @@ class OutOfMemoryError(MemoryError):
 
 
 class FakeCupy:
-    """One card. `log` lists what happened: allocations, launches, forks and joins."""
+    """One GPU. `log` lists what happened: allocations, launches, forks and joins."""
 
     uint8 = np.uint8
 

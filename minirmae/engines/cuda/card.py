@@ -1,7 +1,7 @@
-"""The only place that talks to CuPy: memory, copies, launches, and their capture in a CUDA graph.
+"""The GPU, by way of CuPy: memory, copies, launches, and their capture in a CUDA graph.
 
-Capture is worth it because a step's launches would each cost the host some
-microseconds, more than most of them take on the card. A graph is one launch.
+A launch costs the host some microseconds, more than most kernels of a small
+step take on the GPU. A graph of all of them is one launch.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ Replay = Callable[[], None]
 
 
 class Device(Protocol):
-    """What a training needs of a card; the tests have one that computes on the processor."""
+    """What training needs of a GPU; the tests have one that computes on the CPU."""
 
     def allocate(self, size: int) -> int:
-        """Return the address of `size` new bytes, all zero, which live as long as the device does."""
+        """Return the address of `size` new bytes, all zero. They live as long as the device does."""
         ...
 
     def upload(self, address: int, array: Array) -> None:
-        """Copy a contiguous host array to an address, after everything given before."""
+        """Copy a contiguous host array to an address, once all work given before is done."""
         ...
 
     def download(self, address: int, array: Array) -> None:
-        """Fill a contiguous host array from an address, after everything given before has run."""
+        """Fill a contiguous host array from an address, once all work given before is done; wait for it."""
         ...
 
     def record(self, launches: Sequence[Bound]) -> Replay:
-        """Return a function that runs the launches, without waiting for them. They may be run once at once."""
+        """Return a function that starts the launches and does not wait. They may run once during this call."""
         ...
 
 
 class CudaDevice:
-    """A card, with two streams of its own.
+    """A GPU, with two streams of its own.
 
     Args:
         device: such as "cuda" or "cuda:1".
-        precision: of matrix products, "tf32" or "float32".
-        capture: False launches one kernel after the other instead of a graph; the results are the same bits.
+        precision: of matrix products, "tf32" or "float32"; see `sources.PRECISIONS`.
+        capture: whether to make a graph; without one the kernels are launched one by one, with the same bits.
 
     Raises DeviceError if there is no such device.
     """
@@ -61,7 +61,7 @@ class CudaDevice:
             self._events: list[Any] = []
 
     def allocate(self, size: int) -> int:
-        """See `Device`; DeviceError, saying how much was wanted, if there is not enough memory."""
+        """See `Device`. Raises DeviceError, with the sizes, if there is not enough memory."""
         with devices.using(self.name), self._lanes[0]:
             try:
                 memory = self._cupy.zeros(size, dtype=self._cupy.uint8)
@@ -107,7 +107,7 @@ class CudaDevice:
         return replay
 
     def _captured(self, launch_all: Replay) -> Any:
-        """The graph of what `launch_all` launches; None if it cannot be had."""
+        """The graph of what `launch_all` launches; None, with a warning, if the driver does not capture."""
         main = self._lanes[0]
         main.begin_capture()
         try:
@@ -128,7 +128,7 @@ class CudaDevice:
         return graph
 
     def _issue(self, functions: Sequence[Any], launches: Sequence[Bound]) -> None:
-        """Launch everything, the second lane behind an event wherever the first has gone on."""
+        """Launch everything. Lane 1 waits for what lane 0 was given before; lane 0 waits where a launch joins."""
         main, side = self._lanes
         ahead, forked, waits = True, False, 0
         for kernel, bound in zip(functions, launches, strict=True):
@@ -147,7 +147,7 @@ class CudaDevice:
                 kernel(plan.grid, (plan.block, 1, 1), bound.arguments)
 
     def _wait(self, waiting: Any, other: Any, number: int) -> None:
-        """Let a stream wait for what another has been given so far; the step's wait of that number has its event."""
+        """Let a stream wait for the work that another has been given so far. Each wait of a step has its own event."""
         if number == len(self._events):
             self._events.append(self._cupy.cuda.Event(block=False, disable_timing=True))
         other.record(self._events[number])

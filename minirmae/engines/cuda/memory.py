@@ -1,8 +1,8 @@
 """The names under which a step's arrays lie in memory.
 
 Inputs and outputs of stages are numbered: array i enters stage i. The states
-of a chain lie one after the other, so its first is the chain's input and its
-last the output, and they have no other home.
+of a chain lie one after the other: the first is the chain's input, the last its
+output, and neither is stored anywhere else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from minirmae.engines.cuda.launch import Buffer
 from minirmae.engines.cuda.network import StageSpec
 
 CAPACITY = 256
-"""Steps between two visits of the host: losses and learning rates of so many lie on the device."""
+"""Length of the rings of losses and learning rates on the device: the host looks after them once per round."""
 
 PROGRESS = Buffer("progress", (2,), "int64")
 RATES = Buffer("rates", (CAPACITY,), "float64")

@@ -1,12 +1,13 @@
 """The stages of a model (`minirmae.engines.stages`) as the numbers that kernels take.
 
-New shapes vanish, since they move nothing. What does not fit this picture is said to be not capturable, and is trained
-op by op instead.
+Reshapes vanish, since they move nothing. A model with anything else beside linear maps and their activations cannot be
+captured; it is trained op by op instead.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from minirmae.layers import (
     LinearStack,
     ReLU,
     Reshape,
+    Sequential,
     Shape,
     Sigmoid,
     Tanh,
@@ -35,7 +37,7 @@ class NotCapturable(TypeError):
 
 @dataclass(frozen=True)
 class StageSpec:
-    """One linear map and what follows it.
+    """One linear map and the activation after it, with their shapes and places in the model's flat vectors.
 
     Attributes:
         kind: "convolution", "transposed", "linear" or "chain".
@@ -71,11 +73,11 @@ def stage_specs(model: Layer, shape: Shape) -> tuple[StageSpec, ...]:
         raise NotCapturable(f"the captured step trains in float32, the model is {model.dtype}")
     starts = _starts(model)
     stages: list[StageSpec] = []
-    for stage in read_stages(_parts(model)):
+    for stage in read_stages(_row(model)):
         layer = stage.layer
         outputs = layer.output_shape(shape)
         if type(layer) in _ACTIVATIONS:
-            # It may follow a new shape, which moves nothing.
+            # A reshape or an empty stack, which do nothing to the entries, stood between it and its map.
             if not stages or stages[-1].activation != "none" or stages[-1].kind == "chain":
                 raise NotCapturable(f"{type(layer).__name__} does not follow a convolution or a linear layer")
             stages[-1] = replace(stages[-1], activation=_ACTIVATIONS[type(layer)])
@@ -96,9 +98,13 @@ def stage_specs(model: Layer, shape: Shape) -> tuple[StageSpec, ...]:
     return tuple(stages)
 
 
-def _parts(model: Layer) -> list[Layer]:
-    """The parts of a model, applied one after the other."""
-    return list(model.children.values()) if type(model) is Autoencoder else [model]
+def _row(layer: Layer) -> Iterator[Layer]:
+    """The layers that are applied one after the other, those of an autoencoder's parts included."""
+    if type(layer) in (Sequential, Autoencoder):
+        for child in layer.children.values():
+            yield from _row(child)
+    else:
+        yield layer
 
 
 def _starts(model: Layer) -> dict[int, int]:

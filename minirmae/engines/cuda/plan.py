@@ -2,8 +2,8 @@
 
     gather -> stages forward -> loss -> stages backward -> Adam
 
-The weight gradients wait for nothing but their stage's gradient, and nothing
-but Adam waits for them: they are the second lane, beside the way down.
+A weight gradient needs only its stage's gradient, and only Adam needs it. So
+weight gradients are a second lane, beside the stages' backward pass.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from minirmae.layers import Layer
 
 @dataclass(frozen=True)
 class Cost:
-    """Of all launches of one kernel in a step: how many, arithmetic, bytes."""
+    """All launches of one kernel in a step: their number, arithmetic and bytes."""
 
     kernel: str
     launches: int
@@ -53,7 +53,7 @@ def costs(launches: Iterable[Launch]) -> tuple[Cost, ...]:
 
 
 def table(launches: Iterable[Launch]) -> str:
-    """Return the costs as a Markdown table, with the flops a byte that decide what bounds a kernel."""
+    """Return the costs as a Markdown table, with flops per byte: whether memory or arithmetic bounds a kernel."""
     rows = costs(launches)
     rows = (*rows, Cost("all", *(sum(getattr(r, name) for r in rows) for name in ("launches", "flops", "bytes"))))
     lines = ["| kernel | launches | GFLOP | MB | flop/byte |", "|---|---|---|---|---|"]

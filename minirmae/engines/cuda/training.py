@@ -1,8 +1,8 @@
-"""Many captured steps at a time, and the host's models that follow them.
+"""Captured steps in chunks, and the host's models, which follow them.
 
-The host's models and optimisers follow at the steps where somebody looks at
-them. After a step has been yielded, they are up to date exactly if
-`optimizer.steps` is its number.
+The models and optimisers of the host are brought up to date at the steps where
+somebody needs them. After a chunk they are current exactly if `optimizer.steps`
+is the number of its last step.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What only a card can show: run with `pytest -m gpu`."""
+"""What only a GPU can show: run with `pytest -m gpu`."""
 
 import cuda_parity as parity
 import cuda_parity_ends as parity_ends

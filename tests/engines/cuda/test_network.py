@@ -1,3 +1,5 @@
+"""Models read as stages with their numbers."""
+
 import itertools
 
 import numpy as np
@@ -5,7 +7,7 @@ import pytest
 
 from minirmae.engines.cuda.network import NotCapturable, stage_specs
 from minirmae.layers import Dropout, Flatten, Linear, LinearStack, ReLU, Reshape, Sequential, Sigmoid, Tanh
-from minirmae.models.autoencoder import PRESETS, ModelConfig, build
+from minirmae.models.autoencoder import PRESETS, Autoencoder, ModelConfig, build
 
 rng = np.random.default_rng(0)
 
@@ -61,6 +63,33 @@ def test_a_part_of_a_model_counts_from_its_own_start():
 def test_what_cannot_be_captured_says_why(layers, why):
     with pytest.raises(NotCapturable, match=why):
         stage_specs(Sequential(*layers), (4,))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_activation_joins_across_the_borders_of_an_autoencoder(inside):
+    """The encoder ends with a map, the decoder begins with its activation; also as a part of a larger model."""
+    encoder, decoder = Linear(4, 3, rng=rng), Sequential(ReLU(), Linear(3, 4, rng=rng))
+    model = Autoencoder(encoder, LinearStack(3, 0, rng=rng), decoder)
+    stages = stage_specs(Sequential(model, Sigmoid()) if inside else model, (4,))
+    assert [stage.activation for stage in stages] == ["relu", "sigmoid" if inside else "none"]
+    chained = Autoencoder(encoder, LinearStack(3, 2, rng=rng), decoder)
+    with pytest.raises(NotCapturable, match="ReLU does not follow"):
+        stage_specs(chained, (4,))
+
+
+def test_an_empty_part_vanishes():
+    model = build(ModelConfig.paper("shapes", 16, 0, "relu"), rng)
+    assert len(model.bottleneck.children) == 0
+    assert [stage.kind for stage in stage_specs(model, (32, 32, 3))] == ["convolution"] * 5 + ["transposed"] * 5
+
+
+class OwnLinear(Linear):
+    """Its forward may be another, and that must not be guessed."""
+
+
+def test_a_subclass_is_not_captured():
+    with pytest.raises(NotCapturable, match="OwnLinear has no captured step"):
+        stage_specs(Sequential(OwnLinear(4, 4, rng=rng)), (4,))
 
 
 def test_an_empty_stack_and_reshapes_vanish():

@@ -1,4 +1,4 @@
-"""Every kernel against the float64 op, computed from its own source on the processor."""
+"""Every kernel of a linear map against the float64 op, computed from its own source on the CPU."""
 
 import cuda_emulator
 import cuda_parity as parity
@@ -9,11 +9,6 @@ import pytest
 from minirmae.engines.cuda import sources
 
 pytestmark = pytest.mark.skipif(cuda_emulator.COMPILER is None, reason="no C++ compiler (g++ or clang++)")
-
-
-@pytest.fixture(params=sources.PRECISIONS, scope="module")
-def device(request):
-    return cuda_emulator.EmulatedDevice(request.param)
 
 
 @pytest.mark.parametrize("g", parity.GEOMETRIES, ids=str)
@@ -64,24 +59,6 @@ def test_column_sum(device, rows, columns):
 def test_chain(device, rows, n, layers, backward):
     parity.check_chain(device, rows, n, layers, backward=backward)
     parity.check_chain(device, rows, n, layers, shared=True, backward=backward)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_gather(device, dtype):
-    parity_ends.check_gather(device, dtype)
-
-
-@pytest.mark.parametrize("kind", ["mean_squared_error", "binary_cross_entropy"])
-@pytest.mark.parametrize("entries", [1, 300, 10001])
-def test_loss(device, kind, entries):
-    parity_ends.check_loss(device, kind, entries)
-    parity_ends.check_loss(device, kind, entries, activation="tanh")
-
-
-@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_adam(device, weight_decay):
-    parity_ends.check_adam(device, 5000, weight_decay)
-    parity_ends.check_adam(device, 1, weight_decay)
 
 
 def test_order_of_blocks_and_threads_changes_no_bit(monkeypatch):
