@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
-"""An array of any library; annotated as NumPy's, whose interface the others share."""
+Array = np.ndarray[Any, np.dtype[Any]]  # of any library; annotated as NumPy's, whose interface the others share
 
-KINDS = {"cupy": "cuda"}
-"""Top package of an array type to the kind of its devices; `devices.register` adds to it."""
+KINDS = {"cupy": "cuda"}  # top package of an array type to the kind of its devices; `devices.register` adds to it
 
 
 class DeviceError(ValueError):
