@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from minirmae.commands.device import add_device
+from minirmae.commands.options import add_device
 from minirmae.commands.outcome import Outcome
 from minirmae.commands.status import StatusLine
 

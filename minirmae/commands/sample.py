@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minirmae.commands.device import add_device
+from minirmae.commands.options import add_device
 from minirmae.commands.outcome import Outcome
 
 HELP = "draw reconstructions, interpolations or samples of a trained run"

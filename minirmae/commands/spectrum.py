@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minirmae.commands.device import add_device
+from minirmae.commands.options import add_device
 from minirmae.commands.outcome import Outcome
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from minirmae.commands.device import add_device
+from minirmae.commands.options import add_device
 from minirmae.commands.outcome import Outcome
 from minirmae.commands.status import StatusLine
 

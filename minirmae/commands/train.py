@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
-from minirmae.commands.device import add_device
+from minirmae.commands.options import add_device, add_field
 from minirmae.commands.outcome import Outcome
 from minirmae.engine import default_workers
-from minirmae.models.autoencoder import PRESETS, VARIANTS, ModelConfig
-from minirmae.objectives.registry import NAMES, recipe
-from minirmae.runs.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
-from minirmae.runs.run import Run
+from minirmae.models.autoencoder import ModelConfig
+from minirmae.objectives.registry import recipe
+from minirmae.runs.config import TrainingConfig
+from minirmae.runs.directory import Run
 from minirmae.validation import require_positive_int
 
-HELP = "train an autoencoder or a classifier, or go on with a run"
+HELP = "train an autoencoder or a classifier, or resume a run"
 EXAMPLE = (
     "minirmae train --preset shapes --linear-layers 4 --steps 2000 --out runs/shapes-4\n"
     "  minirmae train --preset mnist --data mnist --epochs 1\n"
@@ -24,71 +25,54 @@ EXAMPLE = (
     "  minirmae train --preset shapes --linear-layers 0 2 4 --replicas 3 --device cuda --out runs/depths"
 )
 
-# Options that are a field of the configuration: (flag, field, type or choices, help).
-_OPTIONS = (
-    ("--data", "data", str, "images (default: the preset's name; any source of `minirmae data`)"),
-    ("--training-images", "training_images", int, "train on the first that many"),
-    ("--evaluation-images", "evaluation_images", int, "evaluate on at most that many (default: 2000)"),
-    ("--evaluation-fraction", "evaluation_fraction", float, "part held back of unsplit data (default: 0.1)"),
-    ("--objective", "objective", NAMES, "what to minimise (default: plain)"),
-    ("--batch-size", "batch_size", int, "images a step (default: 32)"),
-    ("--optimizer", "optimizer", OPTIMIZERS, "default: adam"),
-    ("--learning-rate", "learning_rate", float, "default: 1e-4, as in the paper"),
-    ("--momentum", "momentum", float, "of the optimizer momentum (default: 0.9)"),
-    ("--weight-decay", "weight_decay", float, "of the optimizer adamw (default: 0.01)"),
-    ("--schedule", "schedule", SCHEDULES, "of the learning rate (default: constant)"),
-    ("--decay-every", "decay_every", int, "steps between the drops of the schedule step"),
-    ("--decay-factor", "decay_factor", float, "each drop of the schedule step (default: 0.1)"),
-    ("--warmup", "warmup", int, "steps that the schedule cosine rises (default: 0)"),
-    ("--final-learning-rate", "final_learning_rate", float, "where the schedule cosine ends (default: 0)"),
-    ("--dtype", "dtype", DTYPES, "default: float32"),
-    ("--workers", "workers", int, "processes that share each batch (default: the cores, if the objective allows)"),
-    ("--seed", "seed", int, "of weights, order and generated images (default: 0)"),
-    ("--log-every", "log_every", int, "steps between losses in the history (default: 50)"),
-    ("--evaluate-every", "evaluate_every", int, "steps between evaluations (default: 500)"),
-    ("--checkpoint-every", "checkpoint_every", int, "steps between checkpoints (default: 500)"),
-)
+_STEPS = 2000
+_APART = ("model", "settings", "steps", "epochs")
+_OPTIONS = tuple(field.name for field in fields(TrainingConfig) if field.name not in _APART)
+"""Fields of the configuration whose options need nothing special."""
+_FREE = ("engine", "workers")
+"""Those that a resumed run may change."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the model, the length, every field of the configuration, and the directory."""
-    parser.add_argument("--preset", choices=tuple(PRESETS), help="the paper's architecture (default: shapes)")
-    parser.add_argument("--latent", type=int, help="n, width of the code (default: the paper's)")
-    parser.add_argument(
-        "--linear-layers",
-        type=int,
+    add_field(parser, "preset", shown="shapes")
+    add_field(parser, "latent")
+    add_field(
+        parser,
+        "linear_layers",
+        meaning="l, number of linear layers; 0 is the plain autoencoder; several numbers train a model each",
         nargs="+",
         metavar="L",
-        help="l, 0 for a plain autoencoder (default: the paper's); several train a model each",
     )
     parser.add_argument(
-        "--replicas", type=int, metavar="R", help="train R models, of seeds S to S + R - 1; on a card, all at once"
+        "--replicas", type=int, metavar="R", help="train R models, of seeds S to S + R - 1; on a GPU, all at once"
     )
-    parser.add_argument("--variant", choices=VARIANTS, help="what the linear layers are (default: linear)")
+    add_field(parser, "variant")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, help="train that many batches (default: 2000)")
-    length.add_argument("--epochs", type=int, help="train that often on all images")
-    for flag, field, kind, text in _OPTIONS:
-        if isinstance(kind, tuple):
-            parser.add_argument(flag, dest=field, choices=kind, help=text)
-        else:
-            parser.add_argument(flag, dest=field, type=kind, help=text, metavar=kind.__name__.upper())
+    add_field(length, "steps", shown=str(_STEPS))
+    add_field(length, "epochs")
+    changes: dict[str, dict[str, Any]] = {
+        "data": {"shown": "the preset's name"},
+        "crop": {"type": str, "meaning": 'side of the centre crop of an image folder in pixels, or "none"'},
+        "workers": {"shown": "the cores, if engine and objective allow"},
+    }
+    for name in _OPTIONS:
+        add_field(parser, name, **changes.get(name, {}))
     parser.add_argument(
         "--set", dest="settings", action="append", metavar="NAME=VALUE", help="a setting of the objective; repeatable"
     )
-    parser.add_argument("--crop", help='centre crop of an image folder in pixels, or "none" (default: 148)')
     add_device(parser)
     parser.add_argument(
         "--precision",
         choices=("tf32", "float32"),
-        help="of the matrix products of a step that is captured on a card (default: tf32)",
+        help="of the matrix products of a step that is captured on a GPU (default: tf32)",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--out", type=Path, help="directory of the run, or of several runs' directories (default: runs/PRESET-lL-seedS)"
     )
     where.add_argument(
-        "--resume", type=Path, nargs="+", metavar="RUN", help="go on with these runs; --steps or --epochs extend them"
+        "--resume", type=Path, nargs="+", metavar="RUN", help="resume these runs; --steps or --epochs extend them"
     )
 
 
@@ -97,12 +81,12 @@ def run(args: argparse.Namespace) -> Outcome:
     from minirmae.runs import Progress, train_together
 
     if args.precision is not None and args.device == "cpu":
-        raise ValueError(f"train: --precision {args.precision} is for a card; leave it out, or add --device cuda")
+        raise ValueError(f"train: --precision {args.precision} is for a GPU; leave it out, or add --device cuda")
     configs: Sequence[TrainingConfig | None]
     if args.resume is None:
         configs, directories = _plan(args)
     else:
-        configs, directories = [_extended(args, directory) for directory in args.resume], args.resume
+        configs, directories = [_resumed(args, directory) for directory in args.resume], args.resume
     runs = train_together(
         configs,
         directories,
@@ -153,36 +137,38 @@ def _configuration(args: argparse.Namespace, linear_layers: int | None) -> Train
     preset, chosen = args.preset or "shapes", recipe(args.objective or "plain")
     layers = chosen.linear_layers if linear_layers is None else linear_layers
     model = ModelConfig.paper(preset, args.latent, layers, args.variant or "linear")
-    given = {field: getattr(args, field) for _, field, _, _ in _OPTIONS if getattr(args, field) is not None}
-    fields = {**chosen.training, **given, "settings": _settings(args.settings or ())}
-    if "data" not in fields:
+    given = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
+    values = {**chosen.training, **given, "settings": _settings(args.settings or ())}
+    if "data" not in values:
         if preset == "celeba":
             raise ValueError("train: the celeba preset has no data of its own; give a folder of images with --data")
-        fields["data"] = preset
+        values["data"] = preset
     if args.crop is not None:
-        fields["crop"] = _crop(args.crop)
-    if "workers" not in fields and chosen.per_image and args.device == "cpu":
-        fields["workers"] = default_workers(fields.get("batch_size", TrainingConfig.batch_size))
-    steps = 2000 if args.steps is None and args.epochs is None else args.steps
-    return TrainingConfig(model=model, steps=steps, epochs=args.epochs, **fields)
+        values["crop"] = _crop(args.crop)
+    if "workers" not in values and chosen.per_image and args.device == "cpu" and args.engine != "reference":
+        values["workers"] = default_workers(values.get("batch_size", TrainingConfig.batch_size))
+    steps = _STEPS if args.steps is None and args.epochs is None else args.steps
+    return TrainingConfig(model=model, steps=steps, epochs=args.epochs, **values)
 
 
-def _extended(args: argparse.Namespace, directory: Path) -> TrainingConfig | None:
-    """The configuration of the run to resume, its length changed if that was asked for; None if not."""
+def _resumed(args: argparse.Namespace, directory: Path) -> TrainingConfig | None:
+    """The configuration of the run to resume with the changes that were asked for; None if there are none."""
     from minirmae.runs import open_run
 
-    names = ("preset", "latent", "linear_layers", "replicas", "variant", "settings", "crop")
-    given = [
-        "--" + name.replace("settings", "set").replace("_", "-") for name in names if getattr(args, name) is not None
-    ]
-    given += [flag for flag, field, _, _ in _OPTIONS if getattr(args, field) is not None]
+    names = ("preset", "latent", "linear_layers", "replicas", "variant", "settings", *_OPTIONS)
+    given = [name for name in names if name not in _FREE and getattr(args, name) is not None]
     if given:
+        flags = ", ".join("--" + name.replace("settings", "set").replace("_", "-") for name in given)
         raise ValueError(
-            f"train: {', '.join(given)} cannot be changed when a run is resumed; only --steps or --epochs can"
+            f"train: {flags} cannot be changed when a run is resumed; "
+            "only --steps or --epochs, --engine and --workers can"
         )
-    if args.steps is None and args.epochs is None:
-        return None
-    return replace(open_run(directory).config, steps=args.steps, epochs=args.epochs)
+    changes = {name: getattr(args, name) for name in _FREE if getattr(args, name) is not None}
+    if args.engine == "reference":
+        changes.setdefault("workers", 1)
+    if args.steps is not None or args.epochs is not None:
+        changes |= {"steps": args.steps, "epochs": args.epochs}
+    return replace(open_run(directory).config, **changes) if changes else None
 
 
 def _settings(texts: Sequence[str]) -> dict[str, float | str]:

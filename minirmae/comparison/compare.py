@@ -19,8 +19,8 @@ from minirmae.comparison.pool import Task, run_tasks
 from minirmae.comparison.reporter import Reporter
 from minirmae.report import plots
 from minirmae.runs import RunError, TrainingConfig, make_model, open_run, total_steps
-from minirmae.runs.lock import locked
-from minirmae.runs.run import is_run
+from minirmae.runs.directory import is_run
+from minirmae.runs.signals import locked
 from minirmae.validation import require_positive_int
 
 _FEATURES = "features"

@@ -20,7 +20,7 @@ from typing import IO
 
 from minirmae.comparison.reporter import Reporter
 from minirmae.comparison.worker import DIVERGED
-from minirmae.runs.interrupt import TrainingInterrupted, deferred_signals
+from minirmae.runs.signals import TrainingInterrupted, deferred_signals
 
 _PACKAGES = Path(__file__).parents[2]
 _ONE_THREAD = dict.fromkeys(

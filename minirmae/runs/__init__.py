@@ -1,12 +1,13 @@
-"""Training: the loop, and the run directory that outlives the process.
+"""Runs: trainings that live in a directory and outlive their process.
 
-`train(config, directory)` makes a run of a configuration; `fit` and
-`training_steps` train any model on any data set and touch no file.
+`train(config, directory)` makes a run of a configuration, `open_run` opens one.
+`fit` and `training_steps`, from `minirmae.loop`, train any model on any data
+set and touch no file.
 """
 
 from __future__ import annotations
 
-from minirmae.runs.archive import CheckpointError
+from minirmae.loop import Step, fit, noise_generator, training_steps
 from minirmae.runs.build import (
     evaluation_data,
     make_model,
@@ -15,16 +16,15 @@ from minirmae.runs.build import (
     total_steps,
     training_data,
 )
-from minirmae.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from minirmae.runs.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from minirmae.runs.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
+from minirmae.runs.console import Progress
+from minirmae.runs.directory import Run, RunError, open_run
 from minirmae.runs.evaluation import ClassifierEvaluation, Evaluation, evaluate, evaluate_classifier
 from minirmae.runs.history import HistoryError
-from minirmae.runs.interrupt import TrainingInterrupted
-from minirmae.loop import Step, fit, noise_generator, training_steps
-from minirmae.runs.progress import Progress
-from minirmae.runs.run import Run, RunError, open_run
+from minirmae.runs.signals import TrainingInterrupted
+from minirmae.runs.train import train, train_together
 from minirmae.step import NonFiniteLoss
-from minirmae.runs.trainer import train, train_together
 
 __all__ = [
     "DTYPES",
@@ -42,7 +42,6 @@ __all__ = [
     "Step",
     "TrainingConfig",
     "TrainingInterrupted",
-
     "evaluate",
     "evaluate_classifier",
     "evaluation_data",

@@ -2,7 +2,9 @@
 
 A configuration says everything that determines the weights at the end: two
 runs of equal configuration are equal. It is checked when it is made, so that
-a mistake costs no training.
+a mistake costs no training. Every field carries its meaning, its choices and,
+if its default is None, what None stands for; `minirmae train` makes its
+options from that.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import math
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from minirmae.engine import ENGINES
 from minirmae.models.autoencoder import ModelConfig
 from minirmae.objectives.registry import NAMES, recipe
 from minirmae.validation import require_choice, require_int, require_positive_int
@@ -33,32 +36,17 @@ _INTERVALS = ("log_every", "evaluate_every", "checkpoint_every")
 _WHERE = "training configuration"
 
 
+def about(meaning: str, *, choices: tuple[str, ...] = (), none: str = "") -> dict[str, Any]:
+    """Return the metadata of a field: its meaning, the words it may be, and what None stands for."""
+    return {"help": meaning, "choices": choices, "none": none}
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """Everything that determines a run; the defaults are the paper's where it gives a number.
 
-    Attributes:
-        model: the autoencoder.
-        objective: name of a recipe in `minirmae.objectives`.
-        settings: of the objective; what is left out is filled in with its defaults.
-        steps, epochs: how long to train; exactly one of the two.
-        data: a source as `minirmae.data.open_dataset` takes it.
-        training_images: train on the first that many; None for all.
-        evaluation_images: evaluate on at most that many, spread evenly over those there are.
-        evaluation_fraction: part held back where the source has no split of its own.
-        crop: side of the centre crop of an image folder, None for no crop.
-        batch_size: images a step.
-        optimizer: "sgd", "momentum", "adam" or "adamw".
-        learning_rate: the rate, or the largest one of a schedule.
-        momentum: of "momentum"; None is 0.9.
-        weight_decay: of "adamw"; None is 0.01.
-        schedule: "constant"; "step" (times `decay_factor`, None is 0.1, after each
-            `decay_every` steps); "cosine" (linear rise over `warmup` steps, None is 0, then down
-            to `final_learning_rate`, None is 0).
-        dtype: "float32" or "float64".
-        workers: processes that share each batch; their number decides the order of sums, and so the last bits.
-        seed: of the weights, the order of the images, dropout and the shapes data.
-        log_every, evaluate_every, checkpoint_every: in steps.
+    Exactly one of `steps` and `epochs` must be given. `settings` that are left
+    out are filled in with the objective's defaults.
 
     Raises:
         TypeError: a value is of the wrong type.
@@ -69,46 +57,65 @@ class TrainingConfig:
     True
     """
 
-    model: ModelConfig
-    objective: str = "plain"
-    settings: dict[str, Any] = field(default_factory=dict)
-    steps: int | None = None
-    epochs: int | None = None
-    data: str = "shapes"
-    training_images: int | None = None
-    evaluation_images: int = 2000
-    evaluation_fraction: float = 0.1
-    crop: int | None = 148
-    batch_size: int = 32
-    optimizer: str = "adam"
-    learning_rate: float = 1e-4
-    momentum: float | None = None
-    weight_decay: float | None = None
-    schedule: str = "constant"
-    decay_every: int | None = None
-    decay_factor: float | None = None
-    warmup: int | None = None
-    final_learning_rate: float | None = None
-    dtype: str = "float32"
-    workers: int = 1
-    seed: int = 0
-    log_every: int = 50
-    evaluate_every: int = 500
-    checkpoint_every: int = 500
+    model: ModelConfig = field(metadata=about("the autoencoder"))
+    objective: str = field(default="plain", metadata=about("what to minimise", choices=NAMES))
+    settings: dict[str, Any] = field(default_factory=dict, metadata=about("settings of the objective by name"))
+    steps: int | None = field(default=None, metadata=about("length of the training in batches"))
+    epochs: int | None = field(default=None, metadata=about("length of the training in passes over the images"))
+    data: str = field(default="shapes", metadata=about("images: any source of `minirmae data`"))
+    training_images: int | None = field(
+        default=None, metadata=about("train on the first images of the data, this many", none="all")
+    )
+    evaluation_images: int = field(
+        default=2000, metadata=about("evaluate on at most this many images, spread evenly over those there are")
+    )
+    evaluation_fraction: float = field(
+        default=0.1, metadata=about("part of the images held back for evaluation, if the data have no split")
+    )
+    crop: int | None = field(
+        default=148, metadata=about("side of the centre crop of an image folder in pixels", none="no crop")
+    )
+    batch_size: int = field(default=32, metadata=about("images a step"))
+    optimizer: str = field(default="adam", metadata=about("update rule", choices=OPTIMIZERS))
+    learning_rate: float = field(default=1e-4, metadata=about("learning rate, or the largest one of a schedule"))
+    momentum: float | None = field(default=None, metadata=about("of the optimizer momentum", none="0.9"))
+    weight_decay: float | None = field(default=None, metadata=about("of the optimizer adamw", none="0.01"))
+    schedule: str = field(default="constant", metadata=about("of the learning rate", choices=SCHEDULES))
+    decay_every: int | None = field(default=None, metadata=about("schedule step: steps between two drops"))
+    decay_factor: float | None = field(default=None, metadata=about("schedule step: factor of each drop", none="0.1"))
+    warmup: int | None = field(default=None, metadata=about("schedule cosine: steps of linear rise", none="0"))
+    final_learning_rate: float | None = field(
+        default=None, metadata=about("schedule cosine: learning rate at the end", none="0")
+    )
+    dtype: str = field(default="float32", metadata=about("of the parameters and all arithmetic", choices=DTYPES))
+    engine: str = field(
+        default="fast", metadata=about("what computes: fast, or the readable reference", choices=ENGINES)
+    )
+    workers: int = field(
+        default=1, metadata=about("processes that share each batch; more than 1 needs the engine fast")
+    )
+    seed: int = field(default=0, metadata=about("of weights, order of the images, dropout and generated images"))
+    log_every: int = field(default=50, metadata=about("steps between two training losses in the history"))
+    evaluate_every: int = field(default=500, metadata=about("steps between two evaluations"))
+    checkpoint_every: int = field(default=500, metadata=about("steps between two checkpoints"))
 
     def __post_init__(self) -> None:
         values = vars(self)
         _require_types(_WHERE, type(self), values)
-        require_choice(_WHERE, "objective", self.objective, NAMES)
+        for option in fields(self):
+            if option.metadata["choices"]:
+                require_choice(_WHERE, option.name, values[option.name], option.metadata["choices"])
         object.__setattr__(self, "settings", recipe(self.objective).complete(self.settings))
-        require_choice(_WHERE, "optimizer", self.optimizer, OPTIMIZERS)
         recipe(self.objective).require_training(values)
-        require_choice(_WHERE, "schedule", self.schedule, SCHEDULES)
-        require_choice(_WHERE, "dtype", self.dtype, DTYPES)
         if self.workers != 1 and not recipe(self.objective).per_image:
             raise ValueError(
                 f"{_WHERE}: the objective {self.objective} looks at a batch as a whole, so workers must be 1, "
                 f"got {self.workers}"
+            )
+        if self.workers != 1 and self.engine == "reference":
+            raise ValueError(
+                f"{_WHERE}: the engine reference is one process, so workers must be 1, got {self.workers}; "
+                "leave workers out, or choose the engine fast"
             )
         if (self.steps is None) == (self.epochs is None):
             raise ValueError(
@@ -151,18 +158,19 @@ class TrainingConfig:
         return cls(**{**record, "model": ModelConfig(**record["model"])})
 
     def require_continues(self, saved: Any) -> None:
-        """Raise unless a run that began with the configuration `saved`, as JSON, may go on with this one.
+        """Raise unless a run that began with the configuration `saved`, as JSON, may be resumed with this one.
 
-        All fields must be equal but steps and epochs, and those too with the
-        cosine schedule. Raises ValueError or TypeError.
+        Free are the engine and the workers, which decide the rounding alone, and
+        the length, except with the cosine schedule, which depends on it. All other
+        fields must be equal. Raises ValueError or TypeError.
         """
         before, after = type(self).from_json(saved).to_json(), self.to_json()
-        free = () if self.schedule == "cosine" else ("steps", "epochs")
+        free = ("engine", "workers", *(() if self.schedule == "cosine" else ("steps", "epochs")))
         changed = [name for name in before if before[name] != after[name] and name not in free]
         if changed:
             differences = ", ".join(f"{name} was {before[name]} and is {after[name]}" for name in changed)
             raise ValueError(
-                f"{_WHERE}: a run goes on with what it began with, but {differences}; "
+                f"{_WHERE}: a run is resumed with the configuration that it began with, but {differences}; "
                 "undo that, or start a new run in another directory"
             )
 

@@ -79,7 +79,7 @@ def test_train_takes_depths_and_replicas(capsys, tmp_path):
     status, result = call(capsys, "train", *asked, *TINY, "--out", tmp_path)
     assert [run["run"] for run in result["runs"]] == [str(tmp_path / f"shapes-irmae-wd-l{l}-seed0") for l in (1, 2)]
     assert "replicas must be an integer of at least 1, got 0" in fails(capsys, "train", "--replicas", 0)
-    assert "--precision tf32 is for a card" in fails(capsys, "train", "--precision", "tf32")
+    assert "--precision tf32 is for a GPU" in fails(capsys, "train", "--precision", "tf32")
     assert "--replicas cannot be changed" in fails(capsys, "train", "--resume", tmp_path / names[0], "--replicas", 3)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from training_tiny import register, timeless, tiny_config
 
 from minirmae.runs import Progress, open_run, train
-from minirmae.runs.run import is_run
+from minirmae.runs.directory import is_run
 
 STEPS = 80
 CONFIG = dict(steps=STEPS, checkpoint_every=1, evaluate_every=10, log_every=3)

@@ -1,11 +1,13 @@
-"""One line in a terminal, one line an epoch anywhere else."""
+"""One line in a terminal, one line an epoch anywhere else; means over the steps since the last record."""
 
 import io
+import json
 import re
 
 import pytest
 
-from minirmae.runs import Progress, Step, progress
+from minirmae.runs import Progress, Step, console
+from minirmae.runs.console import Meter
 
 
 class Terminal(io.StringIO):
@@ -37,7 +39,7 @@ def test_a_pipe_gets_the_last_line_once():
 
 
 def test_a_terminal_gets_one_line_rewritten(monkeypatch):
-    monkeypatch.setattr(progress, "_columns", lambda stream: 80)
+    monkeypatch.setattr(console, "_columns", lambda stream: 80)
     text = play(Terminal(), "l = 4")
     assert text.count("\n") == 1
     assert text.endswith("\n")
@@ -52,7 +54,7 @@ def test_a_terminal_is_not_redrawn_more_often_than_an_eye_sees():
 
 @pytest.mark.parametrize("columns", [0, 1, 2, 10, 40])
 def test_a_line_never_wraps(monkeypatch, columns):
-    monkeypatch.setattr(progress, "_columns", lambda stream: columns)
+    monkeypatch.setattr(console, "_columns", lambda stream: columns)
     for line in re.findall(r"\r([^\r\x1b]*)\x1b\[K", play(Terminal(), "a label")):
         assert len(line) <= max(columns - 1, 0)
 
@@ -73,3 +75,11 @@ def test_a_resumed_training_counts_its_own_time():
     now[0] = 2.0
     shown.update(Step(101, 0, True, 1, 0.5, 0.1, 2.0))
     assert "0:18 left" in stream.getvalue()
+
+
+def test_a_meter_gives_means_and_survives_json():
+    meter = Meter()
+    meter.add(Step(1, 0, False, 4, 0.1, 0.1, 0.5))
+    meter = Meter(**json.loads(json.dumps(meter.to_json())))
+    meter.add(Step(2, 0, True, 2, 0.2, 0.1, 1.0))
+    assert meter.means() == {"loss": (0.1 + 0.2) / 2, "images_per_second": 4.0}

@@ -1,8 +1,9 @@
-"""What a person sees of a training: one line, rewritten in place.
+"""What a person sees of a training, and what is counted for the records of its history.
 
-In a terminal the line carries step, epoch, loss, images per second and time
-left. Anywhere else (a pipe, a log file) only one line an epoch is printed,
-and one at the end.
+`Progress` writes one line and rewrites it in place: step, loss, time left,
+images per second, epoch. Where the output is no terminal (a pipe, a log file),
+it prints one line an epoch and one at the end. `Meter` sums up the steps since
+the last training record.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from dataclasses import asdict, dataclass
+from typing import Any, TextIO
 
 from minirmae.loop import Step
 
@@ -89,6 +91,37 @@ class Progress:
         self._stream.write("\r" + line[:room] + "\x1b[K")
         self._stream.flush()
         self._drawn = self._clock()
+
+
+@dataclass
+class Meter:
+    """Sums over the steps since the last training record; they travel through checkpoints.
+
+    Attributes:
+        steps, images: how many.
+        loss: sum of the steps' losses.
+        seconds: time in steps, without evaluations and checkpoints.
+    """
+
+    steps: int = 0
+    images: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, step: Step) -> None:
+        """Count `step`."""
+        self.steps += 1
+        self.images += step.images
+        self.loss += step.loss
+        self.seconds += step.seconds
+
+    def means(self) -> dict[str, Any]:
+        """Return `loss`, the mean, and `images_per_second`."""
+        return {"loss": self.loss / self.steps, "images_per_second": self.images / max(self.seconds, 1e-9)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the sums as a dict that `json.dumps` takes."""
+        return asdict(self)
 
 
 def _columns(stream: TextIO) -> int:

@@ -1,12 +1,20 @@
-"""Ctrl-C without loss: the signal asks, and the loop stops where it is safe to."""
+"""What a training must heed of the system around it: Ctrl-C, and other processes.
+
+The first SIGINT or SIGTERM only asks: the loop stops at the next step, where
+nothing is lost. A lock on the directory keeps a second process from training
+the same run; the system releases it when the process ends, however it ends.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -26,12 +34,12 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 @dataclass
 class Request:
-    """Whether somebody has asked to stop: the signal's number, or None."""
+    """A request to stop: the number of the signal that arrived, or None."""
 
     signal: int | None = None
 
-    def came(self) -> bool:
-        """Return whether there was one."""
+    def received(self) -> bool:
+        """Return whether a signal has arrived."""
         return self.signal is not None
 
 
@@ -39,9 +47,9 @@ class Request:
 def deferred_signals() -> Iterator[Request]:
     """Within the block, the first SIGINT or SIGTERM is noted in the `Request` and nothing else happens.
 
-    From then on both do again what they did before, so a second Ctrl-C quits
+    After that both signals have their former effect, so a second Ctrl-C quits
     at once. Signals that the process ignores stay ignored. Only the main
-    thread may set handlers; in any other the block changes nothing.
+    thread may set handlers; in any other thread the block changes nothing.
     """
     request = Request()
     if threading.current_thread() is not threading.main_thread():
@@ -65,3 +73,28 @@ def deferred_signals() -> Iterator[Request]:
         yield request
     finally:
         restore()
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the lock on `directory` within the block.
+
+    On Windows, and on network file systems without locks, the block runs without one.
+    Raises BlockingIOError if another process, or this one, holds the lock.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(error.errno, f"{directory}: another process is training this run") from error
+        except OSError:
+            pass  # this file system has no locks
+        yield
+    finally:
+        os.close(descriptor)
