@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> Outcome:
     columns = ("batch", "workers", "step", "ms a step", "images/s", "GFLOP/s (plain count)", "of the product rate")
     parts = [_parts(t.parts, f"batch {t.batch}, {t.workers} workers") for t in timings if t.parts]
     lines = [
-        f"{args.preset}, n = {config.latent}, l = {config.linear_layers}, {args.dtype}, {device}, engine {args.engine}: {machine()}",
+        f"{args.preset}, n = {config.latent}, l = {config.linear_layers}, {args.dtype}, {device}, "
+        f"engine {args.engine}: {machine()}",
         Table(columns, rows).text(),
         *parts,
         f"peak memory of this process: {'unknown' if memory is None else f'{memory / 2**20:.0f} MiB'}",

@@ -102,9 +102,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         values = vars(self)
         _require_types(_WHERE, type(self), values)
-        for option in fields(self):
-            if option.metadata["choices"]:
-                require_choice(_WHERE, option.name, values[option.name], option.metadata["choices"])
+        for declared in fields(self):
+            if declared.metadata["choices"]:
+                require_choice(_WHERE, declared.name, values[declared.name], declared.metadata["choices"])
         object.__setattr__(self, "settings", recipe(self.objective).complete(self.settings))
         recipe(self.objective).require_training(values)
         if self.workers != 1 and not recipe(self.objective).per_image:

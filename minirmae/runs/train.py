@@ -75,9 +75,8 @@ def train(
             run (BlockingIOError); the last checkpoint is kept.
         TrainingInterrupted: SIGINT (Ctrl-C) or SIGTERM arrived, and the state has been saved.
     """
-    session = prepare(
-        config, directory, resume, progress, device, engine, objective, (training_set, evaluation_set)
-    )
+    sets = training_set, evaluation_set
+    session = prepare(config, directory, resume, progress, device, engine, objective, sets)
     _train([session], progress, precision)
     return session.run
 
@@ -154,10 +153,7 @@ def _train(sessions: Sequence[Session], progress: Progress | None, precision: st
 def _take_steps(sessions: Sequence[Session], loop: Loop, progress: Progress | None, resume: Sequence[Path]) -> None:
     """Take the steps that are left to `sessions`, which stand at the same step.
 
-    Args:
-        resume: the directories of all runs to resume after an interruption.
-
-    Raises what `train` says; in any case the last good checkpoint of each is kept.
+    `resume` are the directories of all runs to resume after an interruption. Raises what `train` raises.
     """
     first = sessions[0]
     if progress:
