@@ -17,8 +17,8 @@ from minirmae.models.classifier import Classifier
 from minirmae.data import Dataset, Labelled, Subset, open_dataset, spread_indices, steps_per_epoch
 from minirmae.objectives.objective import Objective
 from minirmae.objectives.registry import recipe
-from minirmae.optimizers import SGD, Adam, AdamW, Momentum, Optimizer
-from minirmae.schedules import Schedule, cosine, step_decay
+from minirmae.optimizers import SGD, Adam, AdamW, Momentum, Optimizer, Schedule
+from minirmae.schedules import cosine, step_decay
 from minirmae.runs.config import TrainingConfig
 
 _WEIGHT_STREAM = 5
