@@ -7,7 +7,6 @@ from training_tiny import TINY, tiny_config
 
 from minirmae.models.autoencoder import PRESETS
 from minirmae.runs import CheckpointError, RunError, open_run
-from minirmae.runs import directory as module
 from minirmae.runs.directory import create_run, explained, remove_leftovers
 
 
@@ -86,7 +85,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch, existed):
     directory = tmp_path / "run"
     if existed:
         directory.mkdir()
-    monkeypatch.setattr(module, "write_text", full)
+    monkeypatch.setattr("minirmae.runs.directory.write_text", full)
     with pytest.raises(OSError, match=r"cannot write a run into .*run: No space left on device"):
         create_run(directory, tiny_config())
     assert directory.exists() == existed

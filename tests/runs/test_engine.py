@@ -31,14 +31,17 @@ def test_the_engines_agree_and_each_repeats_bit_for_bit(tmp_path):
 def test_a_run_goes_on_under_another_engine_and_says_so(tmp_path, capsys):
     train(tiny(workers=2, steps=4), tmp_path / "run")
     assert main(["train", "--resume", str(tmp_path / "run"), "--steps", "6", "--engine", "reference"]) == 0
-    assert "by the engine fast and goes on with reference, by 1 of 2 processes" in capsys.readouterr().err
+    assert (
+        "computed by the engine reference with 1 worker from step 4 on, by the engine fast with 2 workers before"
+        in capsys.readouterr().err
+    )
     resumed = open_run(tmp_path / "run")
     assert (resumed.config.engine, resumed.config.workers) == ("reference", 1)
     assert resumed.checkpoint().step == 6
     whole = train(tiny(steps=6), tmp_path / "whole").checkpoint()
     np.testing.assert_allclose(resumed.checkpoint().values, whole.values, atol=1e-3)
     assert main(["train", "--resume", str(tmp_path / "run"), "--steps", "7"]) == 0
-    assert "goes on with" not in capsys.readouterr().err
+    assert "computed by" not in capsys.readouterr().err
 
 
 def test_a_run_of_before_there_were_engines_opens_and_goes_on(tmp_path):
@@ -59,7 +62,7 @@ def test_the_engine_reaches_the_loop(tmp_path, monkeypatch):
         asked.append((options["engine"], options["workers"]))
         return training_steps(*args, **options)
 
-    monkeypatch.setattr("minirmae.runs.steps.training_steps", watched)
+    monkeypatch.setattr("minirmae.runs.train.training_steps", watched)
     train(tiny(engine="reference", steps=1), tmp_path / "run")
     assert asked == [("reference", 1)]
 

@@ -154,7 +154,9 @@ def test_a_run_does_not_become_another(tmp_path):
     ]:
         with pytest.raises(kind, match=message):
             train(config, run.directory, resume=True)
-    with pytest.raises(RunError, match=r"was trained on .*shapes.* but got .*noise.*; a run goes on with the images"):
+    with pytest.raises(
+        RunError, match=r"was trained on .*shapes.* but got .*noise.*; a run is resumed with the images"
+    ):
         train(None, run.directory, resume=True, training_set=GREY)
     with pytest.raises(RunError, match="there is a run already"):
         train(tiny_config(), run.directory)
