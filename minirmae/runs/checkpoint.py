@@ -1,4 +1,4 @@
-"""A training's state in one file: what is needed to go on as if it had never stopped.
+"""A training's state in one file: what is needed to resume as if it had never stopped.
 
 The file is a .npz of plain arrays: the flat vectors, and a JSON text `header`
 that says what they are. It knows no device: what was saved from one is loaded

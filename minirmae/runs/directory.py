@@ -2,7 +2,7 @@
 
 config.json      what was asked for
 history.jsonl    losses and ranks over the steps
-checkpoint.npz   the weights, and what it takes to go on
+checkpoint.npz   the weights, and what it takes to resume
 figures/         pictures made of it
 """
 
@@ -129,7 +129,7 @@ def require_new(directory: str | os.PathLike[str]) -> None:
     directory = Path(directory)
     if is_run(directory):
         raise RunError(
-            f"{directory}: there is a run already; go on with it (minirmae train --resume {directory}), "
+            f"{directory}: there is a run already; resume it (minirmae train --resume {directory}), "
             "or choose another directory"
         )
     if directory.exists():

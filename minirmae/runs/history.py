@@ -2,7 +2,7 @@
 
 Lines are only ever added, so a reader may follow a run while it trains. A run
 that was killed can leave half a line at the end, or lines later than its last
-checkpoint; `rewind` takes both away before the run goes on.
+checkpoint; `rewind` takes both away before the run is resumed.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ class Session:
     def _advice(self) -> str:
         saved = self.run.checkpoint_path.exists()
         kept = f"the checkpoint of step {self.saved_step} is kept" if saved else "nothing is lost"
-        return f"{kept}; once the cause is removed, go on with: minirmae train --resume {self.run.directory}"
+        return f"{kept}; once the cause is removed, resume with: minirmae train --resume {self.run.directory}"
 
     def _seconds(self) -> float:
         """Time spent on the run so far, by all processes."""

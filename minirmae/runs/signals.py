@@ -21,7 +21,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Training was asked to stop and has saved its state; the message says how to go on.
+    """Training was asked to stop and has saved its state; the message says how to resume it.
 
     Attributes:
         signal: the signal that asked, such as `signal.SIGINT`; by convention the exit status is 128 + signal.

@@ -172,7 +172,7 @@ def _take_steps(sessions: Sequence[Session], loop: Loop, progress: Progress | No
                 for session in sessions:
                     session.save()
                 again = f"minirmae train --resume {' '.join(map(str, resume))}"
-                message = f"stopped and saved at step {first.optimizer.steps} of {first.total}; go on with: {again}"
+                message = f"stopped and saved at step {first.optimizer.steps} of {first.total}; resume with: {again}"
                 raise TrainingInterrupted(message, request.signal)
     except NonFiniteLoss as error:
         kept = ", ".join(f"of step {session.saved_step}, is kept in {session.run.directory}" for session in sessions)

@@ -39,7 +39,7 @@ def test_a_directory_with_other_things_is_refused(tmp_path):
 
 def test_a_run_is_not_overwritten(tmp_path):
     create_run(tmp_path, tiny_config())
-    with pytest.raises(RunError, match=r"there is a run already; go on with it .minirmae train --resume"):
+    with pytest.raises(RunError, match=r"there is a run already; resume it .minirmae train --resume"):
         create_run(tmp_path, tiny_config(seed=1))
     assert open_run(tmp_path).config.seed == 0
 

@@ -80,7 +80,7 @@ def test_one_after_the_other_each_as_if_alone(tmp_path):
 @pytest.mark.parametrize("number", [13, 30])
 def test_an_interruption_of_the_first_names_all(tmp_path, number):
     configs, directories = [tiny_config(seed=s) for s in range(2)], [tmp_path / "a", tmp_path / "b"]
-    again = f"stopped and saved at step {number} of 30; go on with: minirmae train --resume {tmp_path}/a {tmp_path}/b$"
+    again = f"stopped and saved at step {number} of 30; resume with: minirmae train --resume {tmp_path}/a {tmp_path}/b$"
     with pytest.raises(TrainingInterrupted, match=again):
         train_together(configs, directories, progress=SignalAt(number))
     assert [open_run(d).checkpoint().step for d in directories] == [number, 0]
