@@ -46,7 +46,7 @@ def add_field(
     if metadata["choices"]:
         options["choices"] = metadata["choices"]
     else:
-        options |= {"type": kind, "metavar": kind.__name__.upper()}
+        options |= {"type": kind, "metavar": {int: "N", float: "X", str: "TEXT"}[kind]}
     parser.add_argument(f"--{name.replace('_', '-')}", **{**options, **changes})
 
 
