@@ -63,7 +63,7 @@ def train(
             On a GPU the engine "fast" captures the step as one CUDA graph, if it can.
         precision: of that graph's products, "tf32" or "float32".
         engine: "fast" or "reference" in place of the configuration's. If a run is resumed with another engine than
-            before, config.json is changed, the reference goes on with one worker, and a line on standard error says
+            before, config.json is changed, the reference takes one worker, and a line on standard error says
             what that means.
 
     Raises:
@@ -175,8 +175,8 @@ def _take_steps(sessions: Sequence[Session], loop: Loop, progress: Progress | No
                 message = f"stopped and saved at step {first.optimizer.steps} of {first.total}; resume with: {again}"
                 raise TrainingInterrupted(message, request.signal)
     except NonFiniteLoss as error:
-        kept = ", ".join(f"of step {session.saved_step}, is kept in {session.run.directory}" for session in sessions)
-        error.args = (f"{error} The last good checkpoint, {kept}.",)
+        kept = ", ".join(f"that of step {session.saved_step} in {session.run.directory}" for session in sessions)
+        error.args = (f"{error} The last good checkpoint is kept: {kept}.",)
         raise
 
 

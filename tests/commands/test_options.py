@@ -1,14 +1,16 @@
 """Options are made from the fields of the configurations: every field has one, with its choices and its default."""
 
 import argparse
+import json
 from dataclasses import fields
 
 import pytest
 
-from minirmae.commands import bench, compare, demo, train
+from minirmae.commands import bench, compare, demo, main, train
 from minirmae.commands.options import add_field
 from minirmae.engine import ENGINES
 from minirmae.models.autoencoder import ModelConfig
+from minirmae.report import benchmark
 from minirmae.runs import DTYPES, TrainingConfig
 
 
@@ -58,3 +60,16 @@ def test_a_command_may_have_a_default_and_words_of_its_own():
 def test_the_engine_is_chosen_alike_everywhere(command):
     option = options_of(command)["engine"]
     assert (option.choices, option.default) == (ENGINES, "fast")
+
+
+def test_bench_times_the_engine_that_was_chosen(monkeypatch, capsys):
+    asked = []
+
+    def recorded(config, batch, workers, **options):
+        asked.append((batch, workers, options["engine"]))
+        return benchmark.Timing(batch, workers, 1.0, 1.0, 1.0, 1.0, {})
+
+    monkeypatch.setattr(benchmark, "measure", recorded)
+    assert main(["bench", "--batch-size", "32", "64", "--engine", "reference", "--json"]) == 0
+    assert asked == [(32, 1, "reference"), (64, 1, "reference")]
+    assert json.loads(capsys.readouterr().out)["engine"] == "reference"

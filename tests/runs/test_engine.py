@@ -1,4 +1,4 @@
-"""A run says which engine computes it, and may go on under another."""
+"""A run says which engine computes it, and may be resumed with another."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ def test_the_engines_agree_and_each_repeats_bit_for_bit(tmp_path):
     np.testing.assert_allclose(weights["fast"], weights["reference"], atol=1e-3)
 
 
-def test_a_run_goes_on_under_another_engine_and_says_so(tmp_path, capsys):
+def test_a_run_is_resumed_with_another_engine_and_says_so(tmp_path, capsys):
     train(tiny(workers=2, steps=4), tmp_path / "run")
     assert main(["train", "--resume", str(tmp_path / "run"), "--steps", "6", "--engine", "reference"]) == 0
     said = capsys.readouterr().err
@@ -66,7 +66,7 @@ def test_workers_change_with_the_engine_alone(tmp_path):
     assert main(["train", "--resume", str(tmp_path / "run"), "--steps", "3", "--workers", "2"]) == 2
 
 
-def test_a_run_of_before_there_were_engines_opens_and_goes_on(tmp_path):
+def test_a_run_of_before_there_were_engines_opens_and_resumes(tmp_path):
     run = train(tiny(steps=4), tmp_path / "run")
     record = json.loads(run.config_path.read_text())
     del record["engine"]
