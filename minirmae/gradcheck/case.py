@@ -1,7 +1,4 @@
-"""A case of the suite: what is checked, at which point, and how it is built.
-
-A case names what it covers and makes its own point from the seed.
-"""
+"""A case of the suite: a function, layer or model of this library, and the point at which it is checked."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ from minirmae.gradcheck.subject import Function
 from minirmae.layers import Layer
 
 Point = tuple[Function, tuple[Array, ...]]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,17 @@ class Case:
         run: the report for a seed, and a device to compare with if it is not "cpu".
         point: for a seed, the function and the arrays it is checked at, for
             those who want to sabotage it; None where there is no backward.
+        engine: what computes it, "reference" or the name of an engine.
     """
 
     name: str
     covers: str
     run: Callable[..., Report]
     point: Callable[[int], Point] | None = None
+    engine: str = "reference"
 
 
-def op_case(name: str, covers: str, function: Function, *shapes: tuple[int, ...], **options: Any) -> Case:
+def op_case(name: str, covers: str, function: Function, *shapes: Shape, **options: Any) -> Case:
     """A case for `check`: `function` at standard normal arrays of `shapes`, with the options of `check`."""
 
     def point(seed: int) -> Point:
@@ -57,8 +57,8 @@ def adjoint_case(
     name: str,
     forward: Callable[[Array, Array], Array],
     adjoint: Callable[[Array, Array], Array],
-    x: tuple[int, ...],
-    held: tuple[int, ...],
+    x: Shape,
+    held: Shape,
 ) -> Case:
     """A case for `dot_test`: two linear maps of their first argument, at a random second one of shape `held`."""
 
@@ -77,7 +77,7 @@ def model_case(
     name: str,
     covers: str,
     make: Callable[[np.random.Generator], Layer],
-    shape: tuple[int, ...],
+    shape: Shape,
     *,
     rng_seed: int | None = None,
     **options: Any,

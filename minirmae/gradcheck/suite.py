@@ -1,16 +1,17 @@
-"""Every op, loss, layer and preset of this library, and of its engines, under the checker.
+"""The suite: every op, loss, layer and preset of this library under the checker, and every engine that is installed.
 
-The tables are in `cases.py` and `engine_cases.py`; a test asks the library for its public ops and layers and goes red
-if one has no case.
+The cases are listed in `cases.py` and `engine_cases.py`. A test asks the library for its public ops, layers and
+presets, and fails if one has no case.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minirmae import engine
+from minirmae.engine import installed
 from minirmae.gradcheck.case import Case
 from minirmae.gradcheck.cases import LAYERS, OPS, PRESETS
+from minirmae.gradcheck.engine_cases import engine_cases, engine_presets
 from minirmae.gradcheck.report import Report
 
 
@@ -20,7 +21,8 @@ def run_suite(
     """Check the library; one report for each case.
 
     Args:
-        select: names of cases, or of the ops, layers and presets they cover; None takes all.
+        select: names of cases, of the ops, layers and presets that they cover, or "reference" or "cpu engine";
+            None takes all.
         seed: of the points, directions and cotangents.
         presets: whether to include the whole autoencoders, which take most of the time.
         device: another device, such as "cuda", whose results are compared too.
@@ -38,19 +40,13 @@ def run_suite(
 
 def selected(select: str | Sequence[str] | None = None, presets: bool = True) -> list[Case]:
     """The cases that `run_suite` runs for these arguments, in order."""
-    cases = [*OPS, *LAYERS, *_engine_cases(), *(PRESETS if presets else [])]
+    cases = [*OPS, *LAYERS, *(PRESETS if presets else [])]
+    if installed():
+        cases += [*engine_cases(), *(engine_presets() if presets else [])]
     if select is None:
         return cases
     names = [select] if isinstance(select, str) else list(select)
-    known = {known for case in cases for known in (case.name, case.covers)}
+    known = {known for case in cases for known in (case.name, case.covers, case.engine)}
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"gradcheck: no case called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    return [case for case in cases if case.name in names or case.covers in names]
-
-
-def _engine_cases() -> list[Case]:
-    if not engine.installed():
-        return []
-    from minirmae.gradcheck.engine_cases import ENGINE
-
-    return ENGINE
+    return [case for case in cases if {case.name, case.covers, case.engine} & set(names)]

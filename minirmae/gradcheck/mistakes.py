@@ -1,7 +1,7 @@
-"""The wrappers behind the sabotage catalogue.
+"""Wrappers that make one mistake, for the catalogue in `sabotage.py`.
 
-Each takes an op and returns it with the same value and one thing broken in its
-backward, or in how it treats the memory it is given.
+Each takes an op and returns it with the same value and one thing wrong in its
+backward, or in how it treats the memory that it is given.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ Backward = Callable[..., Any]
 Change = Callable[[Array], Array]
 
 
-def _spoiled(function: Function, spoil: Callable[[Backward, Any], Any]) -> Function:
-    """`function` with the backward `dy -> spoil(backward, dy)`."""
+def _with_backward(function: Function, wrong: Callable[[Backward, Any], Any]) -> Function:
+    """`function` with the backward `dy -> wrong(backward, dy)`."""
 
     def broken(*arrays: Array) -> tuple[Any, Backward]:
         y, backward = function(*arrays)
-        return y, lambda dy: spoil(backward, dy)
+        return y, lambda dy: wrong(backward, dy)
 
     return broken
 
@@ -33,38 +33,38 @@ def _as_returned(gradients: tuple[Any, ...]) -> Any:
 
 
 def _each(function: Function, change: Callable[[Any], Any]) -> Function:
-    return _spoiled(function, lambda back, dy: _as_returned(tuple(change(g) for g in as_tuple(back(dy)))))
+    return _with_backward(function, lambda back, dy: _as_returned(tuple(change(g) for g in as_tuple(back(dy)))))
 
 
 def wrong_gradient(function: Function, k: int, change: Change) -> Function:
     """Gradient `k` put through `change` before it is returned."""
 
-    def spoil(backward: Backward, dy: Any) -> Any:
+    def wrong(backward: Backward, dy: Any) -> Any:
         gradients = as_tuple(backward(dy))
         return _as_returned(tuple(np.asarray(change(g)) if i == k else g for i, g in enumerate(gradients)))
 
-    return _spoiled(function, spoil)
+    return _with_backward(function, wrong)
 
 
 def wrong_cotangent(function: Function, k: int, change: Change) -> Function:
     """Gradient `k` computed from `change(dy)` in place of dy."""
 
-    def spoil(backward: Backward, dy: Any) -> Any:
-        right, wrong = as_tuple(backward(dy)), as_tuple(backward(as_cotangent(np.asarray(change(np.asarray(dy))))))
-        return _as_returned(tuple(wrong[i] if i == k else g for i, g in enumerate(right)))
+    def wrong(backward: Backward, dy: Any) -> Any:
+        right, changed = as_tuple(backward(dy)), as_tuple(backward(as_cotangent(np.asarray(change(np.asarray(dy))))))
+        return _as_returned(tuple(changed[i] if i == k else g for i, g in enumerate(right)))
 
-    return _spoiled(function, spoil)
+    return _with_backward(function, wrong)
 
 
 def mutating_dy(function: Function) -> Function:
     """The backward doubles dy in place when it is done."""
 
-    def spoil(backward: Backward, dy: Array) -> Any:
+    def wrong(backward: Backward, dy: Array) -> Any:
         gradients = backward(dy)
         dy *= 2
         return gradients
 
-    return _spoiled(function, spoil)
+    return _with_backward(function, wrong)
 
 
 def mutating_input(function: Function) -> Function:
@@ -83,10 +83,10 @@ def mutating_input(function: Function) -> Function:
 def aliasing(function: Function) -> Function:
     """Where a gradient has the shape of dy, dy itself is returned for it."""
 
-    def spoil(backward: Backward, dy: Array) -> Any:
+    def wrong(backward: Backward, dy: Array) -> Any:
         return _as_returned(tuple(dy if g.shape == dy.shape else g for g in as_tuple(backward(dy))))
 
-    return _spoiled(function, spoil)
+    return _with_backward(function, wrong)
 
 
 def accumulating(function: Function) -> Function:
@@ -149,7 +149,7 @@ def single_use(function: Function) -> Function:
 
 
 def returning(function: Function, dtype: Any) -> Function:
-    """Real gradients are returned as `dtype`, whatever came in."""
+    """Real gradients are returned as `dtype`, whatever the arguments' dtype."""
     return _each(function, lambda g: g if np.iscomplexobj(g) else g.astype(dtype))
 
 
@@ -160,4 +160,4 @@ def reshaping(function: Function) -> Function:
 
 def dropping(function: Function) -> Function:
     """The last gradient is left out."""
-    return _spoiled(function, lambda backward, dy: as_tuple(backward(dy))[:-1])
+    return _with_backward(function, lambda backward, dy: as_tuple(backward(dy))[:-1])
