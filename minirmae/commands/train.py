@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_field(length, "steps", shown=str(_STEPS))
     add_field(length, "epochs")
     changes: dict[str, dict[str, Any]] = {
-        "data": {"shown": "the preset's name"},
+        "data": {"shown": "the preset's name", "metavar": "SOURCE"},
         "crop": {"type": str, "meaning": 'side of the centre crop of an image folder in pixels, or "none"'},
         "workers": {"shown": "the cores, if engine and objective allow"},
     }
