@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from minirmae.commands.options import add_device
+from minirmae.commands.options import add_device, add_engine, add_field
 from minirmae.commands.outcome import Outcome
 from minirmae.commands.status import StatusLine
-from minirmae.models.autoencoder import PRESETS, ModelConfig
+from minirmae.models.autoencoder import ModelConfig
+from minirmae.runs.config import TrainingConfig
 
 HELP = "time a training step, part by part, against this machine's matrix product"
 EXAMPLE = "minirmae bench --preset mnist --batch-size 32 128 --workers 1 2"
@@ -15,15 +16,16 @@ EXAMPLE = "minirmae bench --preset mnist --batch-size 32 128 --workers 1 2"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the model and the settings."""
-    parser.add_argument("--preset", choices=tuple(PRESETS), default="mnist", help="default: mnist")
-    parser.add_argument("--linear-layers", type=int, metavar="L", help="default: the paper's")
-    parser.add_argument("--latent", type=int, help="default: the paper's")
-    parser.add_argument("--batch-size", type=int, nargs="+", default=[32, 128], help="default: 32 128")
-    parser.add_argument("--workers", type=int, nargs="+", help="processes that share a batch (default: as in training)")
+    add_field(parser, "preset", default="mnist")
+    add_field(parser, "linear_layers")
+    add_field(parser, "latent")
+    add_field(parser, "batch_size", nargs="+", default=[32, 128])
+    add_engine(parser)
+    add_field(parser, "workers", nargs="+", shown="as in training")
     parser.add_argument("--repeats", type=int, default=15, help="timed steps, of which the median counts (default: 15)")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
+    add_field(parser, "dtype", default=TrainingConfig.dtype)
     add_device(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of weights and images (default: 0)")
+    add_field(parser, "seed", default=0, meaning="of weights and images")
 
 
 def run(args: argparse.Namespace) -> Outcome:
@@ -37,14 +39,17 @@ def run(args: argparse.Namespace) -> Outcome:
 
     require_positive_int("bench", repeats=args.repeats, **{f"batch-size {b}": b for b in args.batch_size})
     config, device = ModelConfig.paper(args.preset, args.latent, args.linear_layers), require_device(args.device)
+    captured_too = device != "cpu" and args.dtype == "float32" and args.engine == "fast"
+    precisions = ("tf32", "float32") if captured_too else ()
     timings = []
-    options = {"repeats": args.repeats, "dtype": args.dtype, "seed": args.seed, "device": device}
+    options = {"repeats": args.repeats, "dtype": args.dtype, "seed": args.seed, "device": device, "engine": args.engine}
     with StatusLine() as status:
         for batch in args.batch_size:
-            for workers in args.workers or [default_workers(batch) if device == "cpu" else 1]:
+            shared = args.engine == "fast" and device == "cpu"
+            for workers in args.workers or [default_workers(batch) if shared else 1]:
                 status.show(f"{args.preset}, batch {batch}, {workers} workers")
                 timings.append(measure(config, batch, workers, **options))
-            for precision in ("tf32", "float32") if device != "cpu" and args.dtype == "float32" else ():
+            for precision in precisions:
                 status.show(f"{args.preset}, batch {batch}, captured, {precision}")
                 captured = {"repeats": args.repeats, "seed": args.seed, "device": device}
                 timings.append(measure_captured(config, batch, precision, **captured))
@@ -56,7 +61,8 @@ def run(args: argparse.Namespace) -> Outcome:
     columns = ("batch", "workers", "step", "ms a step", "images/s", "GFLOP/s (plain count)", "of the product rate")
     parts = [_parts(t.parts, f"batch {t.batch}, {t.workers} workers") for t in timings if t.parts]
     lines = [
-        f"{args.preset}, n = {config.latent}, l = {config.linear_layers}, {args.dtype}, {device}: {machine()}",
+        f"{args.preset}, n = {config.latent}, l = {config.linear_layers}, {args.dtype}, {device}, "
+        f"engine {args.engine}: {machine()}",
         Table(columns, rows).text(),
         *parts,
         f"peak memory of this process: {'unknown' if memory is None else f'{memory / 2**20:.0f} MiB'}",
@@ -66,6 +72,7 @@ def run(args: argparse.Namespace) -> Outcome:
         "machine": machine(),
         "device": device,
         "dtype": args.dtype,
+        "engine": args.engine,
         "timings": [t.to_json() for t in timings],
         "peak_memory_bytes": memory,
     }

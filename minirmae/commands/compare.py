@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from minirmae.commands.options import add_engine, add_field
 from minirmae.commands.outcome import Outcome
 from minirmae.models.autoencoder import PRESETS
 
@@ -30,23 +31,24 @@ _QUICK: dict[str, Any] = {
     "map_images": 200,
     "map_steps": 300,
 }
-"""What `--quick` chooses where nothing else is said."""
+"""What `--quick` chooses for options that are not given."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what is compared, the budget, and the place."""
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="ae, irmae or an objective of train (all)")
-    parser.add_argument("--data", help="images (default: shapes; any source of `minirmae data`)")
-    parser.add_argument("--preset", choices=tuple(PRESETS), help="architecture (default: the one that fits the data)")
-    parser.add_argument("--latent", type=int, help="n, width of the code (default: the paper's)")
-    parser.add_argument("--linear-layers", type=int, metavar="L", help="l of irmae (default: the paper's)")
-    parser.add_argument("--seeds", type=int, metavar="N", help="train each from N seeds (default: 3)")
+    add_field(parser, "data", shown="the preset's name, or shapes")
+    add_field(parser, "preset", shown="the one that fits the data")
+    add_field(parser, "latent")
+    add_field(parser, "linear_layers", meaning="l of irmae", metavar="L")
+    parser.add_argument("--seeds", type=int, metavar="N", help="train each method from N seeds (default: 3)")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, help="train each that many batches (default: 1000)")
-    length.add_argument("--epochs", type=int, help="train each that often on all images")
-    parser.add_argument("--batch-size", type=int, help="images a step (default: 32)")
-    parser.add_argument("--training-images", type=int, help="train on the first that many")
-    parser.add_argument("--evaluation-images", type=int, help="measure on at most that many (default: 2000)")
+    add_field(length, "steps", shown="1000")
+    add_field(length, "epochs")
+    add_field(parser, "batch_size")
+    add_field(parser, "training_images")
+    add_field(parser, "evaluation_images", meaning="measure on at most this many images")
+    add_engine(parser)
     parser.add_argument(
         "--labels", type=int, nargs="+", metavar="K", help="labelled images to classify from (default: 10 to 10000)"
     )
@@ -75,7 +77,7 @@ def _fields(args: argparse.Namespace) -> dict[str, Any]:
     """Fields of the plan: what was given, over what `--quick` chooses."""
     from minirmae.comparison import Plan
 
-    names = ("data", "latent", "linear_layers", "seeds", "steps", "epochs", "batch_size")
+    names = ("data", "latent", "linear_layers", "seeds", "steps", "epochs", "batch_size", "engine")
     given = {name: getattr(args, name) for name in (*names, "training_images", "evaluation_images")}
     fields = {**(_QUICK if args.quick else {"steps": 1000}), **{k: v for k, v in given.items() if v is not None}}
     if args.epochs is not None:

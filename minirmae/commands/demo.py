@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from minirmae.commands.options import add_engine, add_field
 from minirmae.commands.outcome import Outcome
 
 HELP = "check the gradients, train a plain autoencoder and an IRMAE, and show both on one page"
@@ -13,12 +14,11 @@ EXAMPLE = "minirmae demo\n  minirmae demo --quick --out /tmp/demo"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add size, place and seed."""
+    """Add size, engine, seed and place."""
     parser.add_argument("--quick", action="store_true", help="a small version, to see that everything works")
-    parser.add_argument(
-        "--linear-layers", type=int, default=4, metavar="L", help="linear layers of the IRMAE (default: 4)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of images, weights and samples (default: 0)")
+    add_field(parser, "linear_layers", default=4, meaning="linear layers of the IRMAE", metavar="L")
+    add_engine(parser)
+    add_field(parser, "seed", default=0, meaning="of images, weights and samples")
     parser.add_argument("--out", type=Path, help="directory of the results (default: runs/demo or runs/demo-quick)")
 
 
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> Outcome:
         size=QUICK if args.quick else FULL,
         linear_layers=args.linear_layers,
         seed=args.seed,
+        engine=args.engine,
         say=lambda text: print(text, file=sys.stderr, flush=True),
         progress=lambda label: Progress(f"     {label}"),
     )

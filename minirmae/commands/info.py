@@ -14,7 +14,7 @@ from minirmae.commands.outcome import Outcome
 from minirmae.devices import require_device
 from minirmae.engine import installed
 
-HELP = "show versions, BLAS with its threads, and whether there is a card to compute on"
+HELP = "show versions, BLAS with its threads, and whether there is a GPU to compute on"
 EXAMPLE = "minirmae info --json"
 _PACKAGES = ("numpy", "matplotlib", "pillow", "cupy-cuda12x", "cupy-cuda13x", "pytest", "hypothesis")
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _cuda() -> str:
-    """Return "available", or why there is no card."""
+    """Return "available", or why there is no GPU."""
     try:
         require_device("cuda")
     except DeviceError as error:

@@ -1,4 +1,8 @@
-"""Options that several commands share, and those that are fields of a configuration."""
+"""Options that several commands share, and options made from the fields of a configuration.
+
+What a field means and which words it may be is said once, beside the field
+(`minirmae.runs.config`, `minirmae.models.autoencoder.ModelConfig`).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,8 @@ import argparse
 from dataclasses import MISSING, fields
 from typing import Any, get_args, get_type_hints
 
-from minirmae.engine import ENGINES
-
-Container = argparse.ArgumentParser | argparse._MutuallyExclusiveGroup
+from minirmae.models.autoencoder import ModelConfig
+from minirmae.runs.config import TrainingConfig
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -19,25 +22,44 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
-    """Add --engine."""
-    parser.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default=ENGINES[0],
-        help=f"what computes: the fast engine, or the readable reference (default: {ENGINES[0]})",
-    )
+    """Add --engine, whose default is that of a training."""
+    add_field(parser, "engine", default=TrainingConfig.engine)
 
 
-def add_field(parser: Container, config: type[Any], name: str, **options: Any) -> None:
-    """Add the option of the field `name` of a configuration: its type, choices, default and help are the field's.
+def add_field(
+    parser: argparse._ActionsContainer, name: str, *, shown: str | None = None, meaning: str = "", **changes: Any
+) -> None:
+    """Add the option of a field of `TrainingConfig` or `ModelConfig`.
 
-    Without the option the argument is None, so that what was given can be told from what was not.
+    Args:
+        name: of the field; that of the option has hyphens.
+        shown: the default in words; None is the given default, else the field's own.
+        meaning: help in place of the field's.
+        changes: arguments of `add_argument` in place of those made here. Without a default the value of an option
+            that is not given is None.
     """
-    (field,) = (field for field in fields(config) if field.name == name)
-    kind = get_type_hints(config)[name]
-    kind = next((part for part in get_args(kind) if part is not type(None)), kind)
-    text, choices = field.metadata["help"], field.metadata["choices"]
-    if field.default not in (None, MISSING) and "(default:" not in text:
-        text += f" (default: {field.default})"
-    given = {"choices": choices} if choices else {"type": kind, "metavar": kind.__name__.upper()}
-    parser.add_argument("--" + name.replace("_", "-"), dest=name, help=text, **{**given, **options})
+    kind, default, metadata = _field(name)
+    if shown is None:
+        shown = _words(changes.get("default", default)) or metadata["none"]
+    text = (meaning or metadata["help"]) + (f" (default: {shown})" if shown else "")
+    options: dict[str, Any] = {"help": text}
+    if metadata["choices"]:
+        options["choices"] = metadata["choices"]
+    else:
+        options |= {"type": kind, "metavar": {int: "N", float: "X", str: "TEXT"}[kind]}
+    parser.add_argument(f"--{name.replace('_', '-')}", **{**options, **changes})
+
+
+def _field(name: str) -> tuple[type[Any], Any, dict[str, Any]]:
+    """Type without None, default and metadata of a field."""
+    owner, field = next((o, field) for o in (ModelConfig, TrainingConfig) for field in fields(o) if field.name == name)
+    hint = get_type_hints(owner)[name]
+    kind = next((kind for kind in get_args(hint) if kind is not type(None)), hint)
+    return kind, None if field.default is MISSING else field.default, dict(field.metadata)
+
+
+def _words(default: Any) -> str:
+    """A default as one would type it."""
+    if default is None:
+        return ""
+    return " ".join(map(str, default)) if isinstance(default, (list, tuple)) else str(default)

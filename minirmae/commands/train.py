@@ -17,7 +17,7 @@ from minirmae.runs.config import TrainingConfig
 from minirmae.runs.directory import Run
 from minirmae.validation import require_positive_int
 
-HELP = "train an autoencoder or a classifier, or go on with a run"
+HELP = "train an autoencoder or a classifier, or resume a run"
 EXAMPLE = (
     "minirmae train --preset shapes --linear-layers 4 --steps 2000 --out runs/shapes-4\n"
     "  minirmae train --preset mnist --data mnist --epochs 1\n"
@@ -25,27 +25,40 @@ EXAMPLE = (
     "  minirmae train --preset shapes --linear-layers 0 2 4 --replicas 3 --device cuda --out runs/depths"
 )
 
-_PLACED = ("model", "settings", "steps", "epochs", "crop")
-"""Fields of the configuration that are not an option each, or one with a rule of its own."""
+_STEPS = 2000
+_APART = ("model", "settings", "steps", "epochs")
+_OPTIONS = tuple(field.name for field in fields(TrainingConfig) if field.name not in _APART)
+"""Fields of the configuration whose options need nothing special."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the model, the length, every field of the configuration, and the directory."""
-    for name in ("preset", "latent", "linear_layers", "variant"):
-        add_field(parser, ModelConfig, name, **({"nargs": "+", "metavar": "L"} if name == "linear_layers" else {}))
+    add_field(parser, "preset", shown="shapes")
+    add_field(parser, "latent")
+    add_field(
+        parser,
+        "linear_layers",
+        meaning="l, number of linear layers; 0 is the plain autoencoder; several numbers train a model each",
+        nargs="+",
+        metavar="L",
+    )
     parser.add_argument(
         "--replicas", type=int, metavar="R", help="train R models, of seeds S to S + R - 1; on a GPU, all at once"
     )
+    add_field(parser, "variant")
     length = parser.add_mutually_exclusive_group()
-    for name in ("steps", "epochs"):
-        add_field(length, TrainingConfig, name)
-    for field in fields(TrainingConfig):
-        if field.name not in _PLACED:
-            add_field(parser, TrainingConfig, field.name)
+    add_field(length, "steps", shown=str(_STEPS))
+    add_field(length, "epochs")
+    changes: dict[str, dict[str, Any]] = {
+        "data": {"shown": "the preset's name", "metavar": "SOURCE"},
+        "crop": {"type": str, "meaning": 'side of the centre crop of an image folder in pixels, or "none"'},
+        "workers": {"shown": "the cores, if engine and objective allow"},
+    }
+    for name in _OPTIONS:
+        add_field(parser, name, **changes.get(name, {}))
     parser.add_argument(
         "--set", dest="settings", action="append", metavar="NAME=VALUE", help="a setting of the objective; repeatable"
     )
-    add_field(parser, TrainingConfig, "crop", type=str, metavar="PIXELS")
     add_device(parser)
     parser.add_argument(
         "--precision",
@@ -61,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="go on with these runs; --steps or --epochs extend them, --engine changes what computes",
+        help="resume these runs; only their length (--steps, --epochs) and --engine can change",
     )
 
 
@@ -75,7 +88,7 @@ def run(args: argparse.Namespace) -> Outcome:
     if args.resume is None:
         configs, directories = _plan(args)
     else:
-        configs, directories = [_extended(args, directory) for directory in args.resume], args.resume
+        configs, directories = [_resumed(args, directory) for directory in args.resume], args.resume
     runs = train_together(
         configs,
         directories,
@@ -83,6 +96,7 @@ def run(args: argparse.Namespace) -> Outcome:
         progress=Progress(str(directories[0]) if len(directories) == 1 else f"{len(directories)} runs"),
         device=args.device,
         precision=args.precision or "tf32",
+        engine=args.engine,
     )
     ends = [_end(finished) for finished in runs]
     if len(ends) == 1:
@@ -126,7 +140,8 @@ def _configuration(args: argparse.Namespace, linear_layers: int | None) -> Train
     preset, chosen = args.preset or "shapes", recipe(args.objective or "plain")
     layers = chosen.linear_layers if linear_layers is None else linear_layers
     model = ModelConfig.paper(preset, args.latent, layers, args.variant or "linear")
-    values = {**chosen.training, **_given(args), "settings": _settings(args.settings or ())}
+    given = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
+    values = {**chosen.training, **given, "settings": _settings(args.settings or ())}
     if "data" not in values:
         if preset == "celeba":
             raise ValueError("train: the celeba preset has no data of its own; give a folder of images with --data")
@@ -135,36 +150,24 @@ def _configuration(args: argparse.Namespace, linear_layers: int | None) -> Train
         values["crop"] = _crop(args.crop)
     if "workers" not in values and chosen.per_image and args.device == "cpu" and args.engine != "reference":
         values["workers"] = default_workers(values.get("batch_size", TrainingConfig.batch_size))
-    steps = 2000 if args.steps is None and args.epochs is None else args.steps
+    steps = _STEPS if args.steps is None and args.epochs is None else args.steps
     return TrainingConfig(model=model, steps=steps, epochs=args.epochs, **values)
 
 
-def _given(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields of the configuration that were given as an option each."""
-    names = [field.name for field in fields(TrainingConfig) if field.name not in _PLACED]
-    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-
-
-def _extended(args: argparse.Namespace, directory: Path) -> TrainingConfig | None:
-    """The configuration of the run to resume, its length or engine changed if that was asked for; None if not."""
+def _resumed(args: argparse.Namespace, directory: Path) -> TrainingConfig | None:
+    """The configuration of the run to resume with the length that was asked for; None if it stays."""
     from minirmae.runs import open_run
 
-    names = ("preset", "latent", "linear_layers", "replicas", "variant", "settings", "crop")
-    given = [name for name in names if getattr(args, name) is not None]
-    given += [name for name in _given(args) if name != "engine"]
+    names = ("preset", "latent", "linear_layers", "replicas", "variant", "settings", *_OPTIONS)
+    given = [name for name in names if name != "engine" and getattr(args, name) is not None]
     if given:
-        flags = ", ".join(f"--{name}".replace("settings", "set").replace("_", "-") for name in given)
+        flags = ", ".join("--" + name.replace("settings", "set").replace("_", "-") for name in given)
         raise ValueError(
             f"train: {flags} cannot be changed when a run is resumed; only --steps or --epochs and --engine can"
         )
-    config = open_run(directory).config
-    changes: dict[str, Any] = {}
-    if args.steps is not None or args.epochs is not None:
-        changes |= {"steps": args.steps, "epochs": args.epochs}
-    if args.engine is not None and args.engine != config.engine:
-        # The reference is one process; another number of workers would change the bits of the fast engine.
-        changes |= {"engine": args.engine, "workers": 1}
-    return replace(config, **changes) if changes else None
+    if args.steps is None and args.epochs is None:
+        return None
+    return replace(open_run(directory).config, steps=args.steps, epochs=args.epochs)
 
 
 def _settings(texts: Sequence[str]) -> dict[str, float | str]:

@@ -38,7 +38,7 @@ class Plan:
         data: a source as `minirmae.data.open_dataset` takes it.
         seeds: each method is trained from that many seeds, 0 and up.
         steps, epochs: how long; exactly one of the two.
-        batch_size, training_images, crop: of every training.
+        batch_size, training_images, crop, engine: of every training.
         settings: settings of objectives, by method.
         evaluation_images: measure on at most that many images, none of which was trained on.
         code_images: densities and classifiers are fitted to the codes of at most that many training images.
@@ -63,6 +63,7 @@ class Plan:
     batch_size: int = 32
     training_images: int | None = None
     crop: int | None = 148
+    engine: str = "fast"
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     evaluation_images: int = 2000
     code_images: int = 10_000
@@ -99,7 +100,7 @@ class Plan:
         layers = {"ae": 0, "irmae": self.linear_layers}.get(method, chosen.linear_layers)
         fields: dict[str, Any] = {**chosen.training, "settings": dict(self.settings.get(method, {}))}
         fields |= {"steps": self.steps, "epochs": self.epochs, "batch_size": self.batch_size, "seed": seed}
-        fields |= {"data": self.data, "training_images": self.training_images, "crop": self.crop}
+        fields |= {"data": self.data, "training_images": self.training_images, "crop": self.crop, "engine": self.engine}
         # The measures come afterwards; the run's own evaluations only show that it works.
         fields |= {"evaluation_images": min(self.evaluation_images, 200), "evaluate_every": _NEVER}
         return TrainingConfig(ModelConfig.paper(self.preset, self.latent, layers), chosen.name, **fields)
@@ -108,7 +109,7 @@ class Plan:
         """Return the configuration of the classifier of images; its features are the same for all methods and seeds."""
         fields: dict[str, Any] = {"learning_rate": 1e-3, **recipe("classify").training}
         fields |= {"steps": self.classifier_steps, "epochs": None, "batch_size": 64, "settings": {"classes": classes}}
-        fields |= {"data": self.data, "training_images": self.training_images, "crop": self.crop}
+        fields |= {"data": self.data, "training_images": self.training_images, "crop": self.crop, "engine": self.engine}
         fields |= {"evaluation_images": self.evaluation_images, "evaluate_every": _NEVER}
         return TrainingConfig(ModelConfig.paper(self.preset, linear_layers=0), "classify", **fields)
 

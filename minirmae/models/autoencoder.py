@@ -86,9 +86,16 @@ class Autoencoder(Layer):
         return Autoencoder(clone.encoder, stack, clone.decoder)
 
 
-def option(default: Any, text: str, choices: Sequence[str] = ()) -> Any:
-    """Return a field of a configuration: its default, or MISSING, the help text of its option, and what it can be."""
-    return field(default=default, metadata={"help": text, "choices": tuple(choices)})
+def option(default: Any, text: str, choices: Sequence[str] = (), *, none: str = "") -> Any:
+    """Return a field of a configuration that describes itself, so that the command line can make an option of it.
+
+    Args:
+        default: its default, or MISSING.
+        text: what it means.
+        choices: the words that it may be; none for anything of its type.
+        none: what it is if nothing is given, in words, where the default does not say that.
+    """
+    return field(default=default, metadata={"help": text, "choices": tuple(choices), "none": none})
 
 
 @dataclass(frozen=True)
@@ -102,11 +109,9 @@ class ModelConfig:
         ValueError: unknown preset or variant, or a size out of range.
     """
 
-    preset: str = option(MISSING, "the paper's architecture (default: shapes)", tuple(PRESETS))
-    latent: int = option(MISSING, "n, width of the code (default: the paper's)")
-    linear_layers: int = option(
-        MISSING, "l, 0 for a plain autoencoder (default: the paper's); several train a model each"
-    )
+    preset: str = option(MISSING, "the paper's architecture", tuple(PRESETS))
+    latent: int = option(MISSING, "n, width of the code", none="the paper's")
+    linear_layers: int = option(MISSING, "l, number of linear layers; 0 is the plain autoencoder", none="the paper's")
     variant: str = option("linear", "what the linear layers are", VARIANTS)
 
     def __post_init__(self) -> None:

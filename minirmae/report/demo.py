@@ -56,6 +56,7 @@ def demo(
     size: Size = FULL,
     linear_layers: int = 4,
     seed: int = 0,
+    engine: str = "fast",
     say: Callable[[str], None] = lambda text: None,
     progress: Callable[[str], Progress | None] = lambda label: None,
 ) -> Demo:
@@ -66,6 +67,7 @@ def demo(
         size: `FULL` or `QUICK`.
         linear_layers: l of the IRMAE.
         seed: of the images, the weights and the samples.
+        engine: that trains, of `minirmae.engine.ENGINES`.
         say: called with one line at the start of each part.
         progress: makes the progress reporter of a training from its label.
 
@@ -92,6 +94,7 @@ def demo(
             evaluation_images=size.evaluation_images // 4,
             evaluate_every=max(size.steps // 20, 1),
             seed=seed,
+            engine=engine,
         )
         run = train(config, out / name, resume=True, progress=progress(name))
         analyses.append(analyse(run, images=size.evaluation_images))

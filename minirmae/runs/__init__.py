@@ -1,13 +1,13 @@
-"""Training: the loop, and the run directory that outlives the process.
+"""Runs: trainings that live in a directory and outlive their process.
 
-`train(config, directory)` makes a run of a configuration; `fit` and
-`training_steps` train any model on any data set and touch no file.
+`train(config, directory)` makes a run of a configuration, `open_run` opens one.
+`fit` and `training_steps`, from `minirmae.loop`, train any model on any data
+set and touch no file.
 """
 
 from __future__ import annotations
 
 from minirmae.loop import Step, fit, noise_generator, training_steps
-from minirmae.runs.archive import CheckpointError
 from minirmae.runs.build import (
     evaluation_data,
     make_model,
@@ -16,7 +16,7 @@ from minirmae.runs.build import (
     total_steps,
     training_data,
 )
-from minirmae.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from minirmae.runs.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from minirmae.runs.config import DTYPES, OPTIMIZERS, SCHEDULES, TrainingConfig
 from minirmae.runs.console import Progress
 from minirmae.runs.directory import Run, RunError, open_run

@@ -2,7 +2,8 @@
 
 A configuration says everything that determines the weights at the end: two
 runs of equal configuration are equal. It is checked when it is made, so that
-a mistake costs no training.
+a mistake costs no training. Every field says what it means, and the command
+line makes its options from that.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ _WHERE = "training configuration"
 class TrainingConfig:
     """Everything that determines a run; the defaults are the paper's where it gives a number.
 
-    The fields are the options of `minirmae train`, which shows their help texts; `model` holds its own, `settings` are
-    those of the objective, completed with its defaults, and exactly one of `steps` and `epochs` is given.
+    Exactly one of `steps` and `epochs` must be given. `settings` are those of the objective, by name; what is left out
+    is filled in with its defaults.
 
     Raises:
         TypeError: a value is of the wrong type.
@@ -53,49 +54,43 @@ class TrainingConfig:
     model: ModelConfig
     objective: str = option("plain", "what to minimise", NAMES)
     settings: dict[str, Any] = field(default_factory=dict)
-    steps: int | None = option(None, "how many batches to train on (default: 2000)")
-    epochs: int | None = option(None, "how many times to train on all images")
-    data: str = option("shapes", "images, any source of `minirmae data` (default: the preset's name)")
-    training_images: int | None = option(None, "use only the first N training images (default: all)")
+    steps: int | None = option(None, "length of the training in steps, one batch each")
+    epochs: int | None = option(None, "length of the training in passes over the training images")
+    data: str = option("shapes", "images: any source of `minirmae data`")
+    training_images: int | None = option(None, "train on the first N images only", none="all")
     evaluation_images: int = option(2000, "evaluate on at most N images, spread evenly over those there are")
-    evaluation_fraction: float = option(0.1, "part that is held back from data without a split of its own")
-    crop: int | None = option(148, 'side of the centre crop of an image folder in pixels, or "none"')
+    evaluation_fraction: float = option(0.1, "fraction of the images held back, if the data have no split")
+    crop: int | None = option(148, "side of the centre crop of an image folder in pixels", none="no crop")
     batch_size: int = option(32, "images per step")
     optimizer: str = option("adam", "update rule", OPTIMIZERS)
-    learning_rate: float = option(1e-4, "the rate, or the largest one of a schedule")
-    momentum: float | None = option(None, "of the optimizer momentum (default: 0.9)")
-    weight_decay: float | None = option(None, "of the optimizer adamw (default: 0.01)")
-    schedule: str = option(
-        "constant", "of the learning rate: constant, step (drops), cosine (rise and fall)", SCHEDULES
-    )
-    decay_every: int | None = option(None, "steps between the drops of the schedule step")
-    decay_factor: float | None = option(None, "factor of each drop of the schedule step (default: 0.1)")
-    warmup: int | None = option(None, "steps of the rise of the schedule cosine (default: 0)")
-    final_learning_rate: float | None = option(None, "last rate of the schedule cosine (default: 0)")
-    dtype: str = option("float32", "of the parameters", DTYPES)
-    engine: str = option("fast", "what computes: the fast engine, or the readable reference", ENGINES)
-    workers: int = option(
-        1, "processes that share each batch; decides the last bits (default: the cores, if the objective allows)"
-    )
+    learning_rate: float = option(1e-4, "learning rate, or the largest one of a schedule")
+    momentum: float | None = option(None, "of the optimizer momentum", none="0.9")
+    weight_decay: float | None = option(None, "of the optimizer adamw", none="0.01")
+    schedule: str = option("constant", "of the learning rate", SCHEDULES)
+    decay_every: int | None = option(None, "schedule step: steps between two drops")
+    decay_factor: float | None = option(None, "schedule step: factor of each drop", none="0.1")
+    warmup: int | None = option(None, "schedule cosine: steps of linear rise", none="0")
+    final_learning_rate: float | None = option(None, "schedule cosine: learning rate at the end", none="0")
+    dtype: str = option("float32", "of the parameters and all arithmetic", DTYPES)
+    engine: str = option("fast", "what computes: fast, or the readable reference", ENGINES)
+    workers: int = option(1, "processes that share each batch; more than 1 needs the engine fast")
     seed: int = option(0, "of the weights, the order of the images, the noise and generated images")
-    log_every: int = option(50, "steps between losses in the history")
-    evaluate_every: int = option(500, "steps between evaluations")
-    checkpoint_every: int = option(500, "steps between checkpoints")
+    log_every: int = option(50, "steps between two training records in the history")
+    evaluate_every: int = option(500, "steps between two evaluations")
+    checkpoint_every: int = option(500, "steps between two checkpoints")
 
     def __post_init__(self) -> None:
         values = vars(self)
         _require_types(_WHERE, type(self), values)
-        require_choice(_WHERE, "objective", self.objective, NAMES)
+        for described in fields(self):
+            if described.metadata.get("choices"):
+                require_choice(_WHERE, described.name, values[described.name], described.metadata["choices"])
         object.__setattr__(self, "settings", recipe(self.objective).complete(self.settings))
-        require_choice(_WHERE, "optimizer", self.optimizer, OPTIMIZERS)
         recipe(self.objective).require_training(values)
-        require_choice(_WHERE, "schedule", self.schedule, SCHEDULES)
-        require_choice(_WHERE, "dtype", self.dtype, DTYPES)
-        require_choice(_WHERE, "engine", self.engine, ENGINES)
-        if self.engine == "reference" and self.workers != 1:
+        if self.workers != 1 and self.engine == "reference":
             raise ValueError(
-                f"{_WHERE}: workers belong to the fast engine, and the reference is one process, got {self.workers}; "
-                "leave workers out, or choose engine fast"
+                f"{_WHERE}: workers belong to the fast engine; the reference is one process, "
+                f"so workers must be 1, got {self.workers}; leave workers out, or choose the engine fast"
             )
         if self.workers != 1 and not recipe(self.objective).per_image:
             raise ValueError(
@@ -133,9 +128,9 @@ class TrainingConfig:
 
     @classmethod
     def from_json(cls, record: Any) -> Self:
-        """Return the configuration that `to_json` made `record` from.
+        """Return the configuration that `to_json` made `record` from; a missing field has its default.
 
-        Raises TypeError or ValueError for an unknown or missing field or a value that cannot be.
+        Raises TypeError or ValueError for an unknown field, a missing one without a default, or a value out of range.
         """
         _require_fields(_WHERE, cls, record)
         _require_fields(f"{_WHERE}, model", ModelConfig, record["model"])
@@ -143,20 +138,20 @@ class TrainingConfig:
         return cls(**{**record, "model": ModelConfig(**record["model"])})
 
     def require_continues(self, saved: Any) -> None:
-        """Raise unless a run that began with the configuration `saved`, as JSON, may go on with this one.
+        """Raise unless a run that began with the configuration `saved`, as JSON, may be resumed with this one.
 
-        All fields must be equal but the engine, whose number of workers may change with it, and steps and epochs, which
-        must be equal too with the cosine schedule. Raises ValueError or TypeError.
+        All fields must be equal, except for the engine, the workers if the engine is another, and the length. The
+        length must be equal too with the cosine schedule, which depends on it. Raises ValueError or TypeError.
         """
         before, after = type(self).from_json(saved).to_json(), self.to_json()
-        free = ["engine"] if self.schedule == "cosine" else ["engine", "steps", "epochs"]
+        free = {"engine"} if self.schedule == "cosine" else {"engine", "steps", "epochs"}
         if before["engine"] != after["engine"]:
-            free.append("workers")  # which belong to the engine
+            free.add("workers")  # they belong to the engine
         changed = [name for name in before if before[name] != after[name] and name not in free]
         if changed:
             differences = ", ".join(f"{name} was {before[name]} and is {after[name]}" for name in changed)
             raise ValueError(
-                f"{_WHERE}: a run goes on with what it began with, but {differences}; "
+                f"{_WHERE}: a run is resumed with the configuration that it began with, but {differences}; "
                 "undo that, or start a new run in another directory"
             )
 

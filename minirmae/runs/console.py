@@ -1,7 +1,9 @@
-"""What a person sees of a training, one line, rewritten in place; and the sums behind its records.
+"""What a person sees of a training, and what is counted for the records of its history.
 
-In a terminal the line carries step, loss, time left, images per second and epoch. Anywhere else (a pipe, a log file)
-only one line per epoch is printed, and one at the end.
+`Progress` writes one line and rewrites it in place: step, loss, time left,
+images per second, epoch. Where the output is no terminal (a pipe, a log file),
+it prints one line an epoch and one at the end. `Meter` sums up the steps since
+the last training record.
 """
 
 from __future__ import annotations
@@ -91,25 +93,6 @@ class Progress:
         self._drawn = self._clock()
 
 
-def _columns(stream: TextIO) -> int:
-    """Width of the terminal behind `stream`, 80 if it does not say."""
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
-
-
-def _duration(seconds: float) -> str:
-    """Minutes and seconds, or hours, minutes and seconds.
-
-    >>> _duration(75), _duration(3675)
-    ('1:15', '1:01:15')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 @dataclass
 class Meter:
     """Sums over the steps since the last training record; they travel through checkpoints.
@@ -139,3 +122,22 @@ class Meter:
     def to_json(self) -> dict[str, Any]:
         """Return the sums as a dict that `json.dumps` takes."""
         return asdict(self)
+
+
+def _columns(stream: TextIO) -> int:
+    """Width of the terminal behind `stream`, 80 if it does not say."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _duration(seconds: float) -> str:
+    """Minutes and seconds, or hours, minutes and seconds.
+
+    >>> _duration(75), _duration(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -2,7 +2,7 @@
 
 config.json      what was asked for
 history.jsonl    losses and ranks over the steps
-checkpoint.npz   the weights, and what it takes to go on
+checkpoint.npz   the weights, and what it takes to resume
 figures/         pictures made of it
 """
 
@@ -58,7 +58,7 @@ class Run:
         if not self.history_path.exists():
             if self.checkpoint_path.exists():
                 raise RunError(
-                    f"{self.directory}: {_HISTORY} is missing; restore it, or make an empty one to do without"
+                    f"{self.directory}: {_HISTORY} is missing; restore it, or begin a new one with an empty file"
                 )
             return []
         return [record for record in history.read(self.history_path) if kind in (None, record["kind"])]
@@ -95,7 +95,7 @@ class Run:
         return model
 
     def figure_path(self, name: str) -> Path:
-        """Return where the figure `name` belongs, with its directory made if need be."""
+        """Return where the figure `name` belongs, and make its directory if it is missing."""
         figures = self.directory / "figures"
         figures.mkdir(exist_ok=True)
         return figures / name
@@ -129,7 +129,7 @@ def require_new(directory: str | os.PathLike[str]) -> None:
     directory = Path(directory)
     if is_run(directory):
         raise RunError(
-            f"{directory}: there is a run already; go on with it (minirmae train --resume {directory}), "
+            f"{directory}: there is a run already; resume it (minirmae train --resume {directory}), "
             "or choose another directory"
         )
     if directory.exists():

@@ -1,4 +1,9 @@
-"""Stopping without loss: Ctrl-C asks and the loop stops where it is safe to; and one process trains a run at a time."""
+"""What a training must heed of the system around it: Ctrl-C, and other processes.
+
+The first SIGINT or SIGTERM only asks: the loop stops at the next step, where
+nothing is lost. A lock on the directory keeps a second process from training
+the same run; the system releases it when the process ends, however it ends.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Training was asked to stop and has saved its state; the message says how to go on.
+    """Training was asked to stop and has saved its state; the message says how to resume it.
 
     Attributes:
         signal: the signal that asked, such as `signal.SIGINT`; by convention the exit status is 128 + signal.
@@ -29,12 +34,12 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 @dataclass
 class Request:
-    """Whether somebody has asked to stop: the signal's number, or None."""
+    """A request to stop: the number of the signal that arrived, or None."""
 
     signal: int | None = None
 
-    def arrived(self) -> bool:
-        """Return whether there was one."""
+    def received(self) -> bool:
+        """Return whether a signal has arrived."""
         return self.signal is not None
 
 
@@ -42,9 +47,9 @@ class Request:
 def deferred_signals() -> Iterator[Request]:
     """Within the block, the first SIGINT or SIGTERM is noted in the `Request` and nothing else happens.
 
-    From then on both do again what they did before, so a second Ctrl-C quits
+    After that both signals have their former effect, so a second Ctrl-C quits
     at once. Signals that the process ignores stay ignored. Only the main
-    thread may set handlers; in any other the block changes nothing.
+    thread may set handlers; in any other thread the block changes nothing.
     """
     request = Request()
     if threading.current_thread() is not threading.main_thread():
@@ -74,9 +79,8 @@ def deferred_signals() -> Iterator[Request]:
 def locked(directory: Path) -> Iterator[None]:
     """Hold the lock on `directory` within the block.
 
-    On Windows, and on network file systems without locks, the block just runs:
-    training there is better than not training. Raises BlockingIOError if
-    another process, or this one, holds the lock.
+    On Windows, and on network file systems without locks, the block runs without one.
+    Raises BlockingIOError if another process, or this one, holds the lock.
     """
     if sys.platform == "win32":
         yield

@@ -65,7 +65,7 @@ def test_train_reports_its_last_evaluation(runs, capsys, tmp_path):
 
 
 def test_train_takes_depths_and_replicas(capsys, tmp_path):
-    """A run for each depth and seed, with names of their own, and one command to go on with all."""
+    """A run for each depth and seed, with names of their own, and one command to resume them all."""
     asked = ["--linear-layers", 0, 1, "--replicas", 2, "--seed", 4]
     status, result = call(capsys, "train", *asked, *TINY, "--out", tmp_path)
     assert status == 0

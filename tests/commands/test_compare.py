@@ -25,10 +25,12 @@ def asked(monkeypatch, tmp_path):
 def test_options_become_a_plan(asked, capsys, tmp_path):
     arguments = ["--methods", "ae", "l1", "--seeds", "2", "--steps", "7", "--batch-size", "4", "--jobs", "2"]
     arguments += ["--set", "l1.weight=0.5", "--training-images", "100", "--out", str(tmp_path)]
+    arguments += ["--engine", "reference"]
     assert main(["compare", *arguments]) == 0
     ((plan, out, jobs),) = asked
     assert (plan.methods, plan.seeds, plan.steps, plan.epochs, plan.batch_size) == (("ae", "l1"), 2, 7, None, 4)
     assert (plan.preset, plan.data, plan.settings) == ("shapes", "shapes", {"l1": {"weight": 0.5}})
+    assert plan.engine == plan.config("l1", 0).engine == plan.classifier_config(10).engine == "reference"
     assert (out, jobs) == (tmp_path, 2)
     assert "diverged: l1 seed 0" in capsys.readouterr().out
 

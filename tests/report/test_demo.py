@@ -23,9 +23,10 @@ def test_an_interrupted_demo_goes_on_where_it_was(tmp_path, monkeypatch):
         demo, "_check_model", lambda config, seed: check(lambda x: (x * 2, lambda dy: 2 * dy), np.ones(2))
     )
     said = []
-    first = demo.demo(tmp_path, size=TINY, say=said.append)
+    first = demo.demo(tmp_path, size=TINY, say=said.append, engine="reference")
     before = (tmp_path / "l4" / "checkpoint.npz").read_bytes()
     second = demo.demo(tmp_path, size=TINY)
+    assert [analysis.run.config.engine for analysis in second.analyses] == ["reference"] * 2
     assert [line[:3] for line in said] == ["1/4", "2/4", "3/4", "4/4"]
     assert (tmp_path / "l4" / "checkpoint.npz").read_bytes() == before
     assert first.page.read_bytes() == second.page.read_bytes()

@@ -1,6 +1,10 @@
-"""A checkpoint gives back exactly what was saved, to the model it was saved from and to no other."""
+"""A checkpoint gives back what was saved, to its own model and to no other; a file that is none says why."""
 
+import io
 import json
+import pickle
+import random
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,7 +13,7 @@ from minirmae.data import ArrayDataset
 from minirmae.layers import Dropout, Flatten, Linear, LinearStack, Reshape, Sequential
 from minirmae.optimizers import SGD, Adam, AdamW, Momentum
 from minirmae.runs import CheckpointError, NonFiniteLoss, fit, load_checkpoint, save_checkpoint
-from minirmae.runs.archive import read_arrays, write_arrays
+from minirmae.runs.checkpoint import read_arrays, write_arrays
 
 DATA = ArrayDataset(np.random.default_rng(0).integers(0, 256, (10, 3, 3, 1), dtype=np.uint8))
 
@@ -144,3 +148,137 @@ def test_a_npz_of_somebody_else_is_refused(path):
     np.savez(path, weights=np.zeros(3))
     with pytest.raises(CheckpointError, match="not a checkpoint of minirmae"):
         load_checkpoint(path)
+
+
+ARRAYS = {
+    "header": np.array("some text, é"),
+    "values": np.arange(1000, dtype=np.float32),
+    "fixed": np.empty(0, dtype=np.float32),
+    "optimizer.first_moment": np.linspace(0, 1, 7),
+}
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "c.npz"
+    write_arrays(path, ARRAYS)
+    return path
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    return buffer.getvalue()
+
+
+def test_round_trip_keeps_bits_and_dtypes(archive):
+    arrays = read_arrays(archive)
+    assert list(arrays) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_numpy_opens_the_file(archive):
+    with np.load(archive, allow_pickle=False) as stored:
+        np.testing.assert_array_equal(stored["values"], ARRAYS["values"])
+
+
+def test_the_same_arrays_give_the_same_bytes(archive, tmp_path):
+    write_arrays(tmp_path / "again.npz", ARRAYS)
+    assert archive.read_bytes() == (tmp_path / "again.npz").read_bytes()
+
+
+def test_objects_are_not_written(archive):
+    before = archive.read_bytes()
+    with pytest.raises(ValueError, match="allow_pickle"):
+        write_arrays(archive, {"values": np.array([{}], dtype=object)})
+    assert archive.read_bytes() == before
+    assert [p.name for p in archive.parent.iterdir()] == ["c.npz"]
+
+
+def test_every_truncation_is_noticed(archive):
+    whole = archive.read_bytes()
+    for length in [*range(0, len(whole), 37), len(whole) - 1]:
+        archive.write_bytes(whole[:length])
+        with pytest.raises(CheckpointError, match=r"truncated or damaged|not a checkpoint"):
+            read_arrays(archive)
+
+
+def test_a_changed_bit_in_the_numbers_is_noticed(archive):
+    whole = bytearray(archive.read_bytes())
+    place = whole.index(ARRAYS["values"].tobytes())
+    for offset in (0, 1999, 3999):
+        damaged = whole.copy()
+        damaged[place + offset] ^= 4
+        archive.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=r"truncated or damaged \(Bad CRC-32"):
+            read_arrays(archive)
+
+
+def test_damage_anywhere_is_noticed_or_harmless(archive):
+    whole, draw = archive.read_bytes(), random.Random(0)
+    directory = whole.index(b"PK\x01\x02")
+    for _ in range(400):
+        damaged = bytearray(whole)
+        # Half of the damage hits the archive's directory, which no checksum covers.
+        damaged[draw.randrange(draw.choice((0, directory)), len(whole))] = draw.randrange(256)
+        archive.write_bytes(damaged)
+        try:
+            arrays = read_arrays(archive)
+        except CheckpointError:
+            continue
+        for name, array in arrays.items():
+            if name in ARRAYS:
+                np.testing.assert_array_equal(array, ARRAYS[name])
+
+
+@pytest.mark.parametrize("content, got", [(b"", "an empty file"), (b"hello", "another kind of file")])
+def test_other_files_are_named(archive, content, got):
+    archive.write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"not a checkpoint: expected a .npz file, got {got}"):
+        read_arrays(archive)
+
+
+class Trap:
+    """Unpickling one of these is what must not happen."""
+
+    def __reduce__(self):
+        return pytest.fail, ("a pickled object was loaded",)
+
+
+def test_pickled_objects_are_never_loaded(archive):
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("values.npy", npy(np.array([Trap()], dtype=object)))
+    with pytest.raises(CheckpointError, match="holds pickled objects, which can run code and are never loaded"):
+        read_arrays(archive)
+    archive.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        read_arrays(archive)
+
+
+def test_a_compressed_file_is_refused_before_it_unpacks(archive):
+    np.savez_compressed(archive, values=np.zeros(10**6))
+    with pytest.raises(CheckpointError, match="it is compressed"):
+        read_arrays(archive)
+
+
+def test_an_array_that_claims_to_be_huge_is_refused(archive):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (2**50,)})
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("values.npy", header.getvalue() + b"\0" * 64)
+    with pytest.raises(CheckpointError, match="truncated or damaged"):
+        read_arrays(archive)
+
+
+def test_a_zip_of_something_else_is_refused(archive):
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("letter.txt", "dear reader")
+    with pytest.raises(CheckpointError, match="holds other things than arrays"):
+        read_arrays(archive)
+
+
+def test_a_missing_file_is_an_oserror(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_arrays(tmp_path / "none.npz")

@@ -1,4 +1,4 @@
-"""One line in a terminal, one line an epoch anywhere else."""
+"""One line in a terminal, one line an epoch anywhere else; means over the steps since the last record."""
 
 import io
 import json
@@ -77,7 +77,7 @@ def test_a_resumed_training_counts_its_own_time():
     assert "0:18 left" in stream.getvalue()
 
 
-def test_means_and_round_trip():
+def test_a_meter_gives_means_and_survives_json():
     meter = Meter()
     meter.add(Step(1, 0, False, 4, 0.1, 0.1, 0.5))
     meter = Meter(**json.loads(json.dumps(meter.to_json())))

@@ -7,7 +7,6 @@ from training_tiny import TINY, tiny_config
 
 from minirmae.models.autoencoder import PRESETS
 from minirmae.runs import CheckpointError, RunError, open_run
-from minirmae.runs import directory as module
 from minirmae.runs.directory import create_run, explained, remove_leftovers
 
 
@@ -40,7 +39,7 @@ def test_a_directory_with_other_things_is_refused(tmp_path):
 
 def test_a_run_is_not_overwritten(tmp_path):
     create_run(tmp_path, tiny_config())
-    with pytest.raises(RunError, match=r"there is a run already; go on with it .minirmae train --resume"):
+    with pytest.raises(RunError, match=r"there is a run already; resume it .minirmae train --resume"):
         create_run(tmp_path, tiny_config(seed=1))
     assert open_run(tmp_path).config.seed == 0
 
@@ -86,7 +85,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch, existed):
     directory = tmp_path / "run"
     if existed:
         directory.mkdir()
-    monkeypatch.setattr(module, "write_text", full)
+    monkeypatch.setattr("minirmae.runs.directory.write_text", full)
     with pytest.raises(OSError, match=r"cannot write a run into .*run: No space left on device"):
         create_run(directory, tiny_config())
     assert directory.exists() == existed

@@ -39,7 +39,7 @@ def full_disk_from(call, monkeypatch, module, name):
 )
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch, module, name, call, message):
     mend = full_disk_from(call, monkeypatch, module, name)
-    message += ": No space left on device; the checkpoint of step 6 is kept; .*go on with: minirmae train --resume"
+    message += ": No space left on device; the checkpoint of step 6 is kept; .*resume with: minirmae train --resume"
     with pytest.raises(OSError, match=message) as caught:
         train(tiny_config(), tmp_path / "run")
     assert caught.value.errno == errno.ENOSPC

@@ -1,4 +1,4 @@
-"""The first signal is noted, the second does what it always did; two processes never hold one directory."""
+"""The first signal is noted, the second has its usual effect; two processes never hold one directory."""
 
 import errno
 import os
@@ -10,6 +10,16 @@ import threading
 import pytest
 
 from minirmae.runs.signals import SIGNALS, deferred_signals, locked
+
+has_locks = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+
+HOLDER = """
+import pathlib, sys
+from minirmae.runs.signals import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -64,16 +74,7 @@ def test_another_thread_may_train():
     assert seen == [None]
 
 
-HOLDER = """
-import pathlib, sys
-from minirmae.runs.signals import locked
-with locked(pathlib.Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+@has_locks
 def test_the_second_is_refused_until_the_first_ends(tmp_path):
     with (
         locked(tmp_path),
@@ -85,7 +86,7 @@ def test_the_second_is_refused_until_the_first_ends(tmp_path):
         pass
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+@has_locks
 def test_a_killed_process_lets_go(tmp_path):
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
@@ -98,13 +99,13 @@ def test_a_killed_process_lets_go(tmp_path):
             pass
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+@has_locks
 def test_the_lock_leaves_no_file(tmp_path):
     with locked(tmp_path):
         assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+@has_locks
 def test_a_file_system_without_locks_is_no_obstacle(tmp_path, monkeypatch):
     def refuse(descriptor, operation):
         raise OSError(errno.ENOLCK, "no locks available")
