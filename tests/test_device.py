@@ -1,11 +1,15 @@
 """Everything on a device, by the strict stand-in: the values are NumPy's, nothing moves unasked, devices do not mix."""
 
+import pytest
+
+pytest.importorskip("minirmae.engines")
+
+
 import cuda_emulator
 import device_parity as parity
 import device_parity_codes as codes
 import device_stand_in as stand_in
 import numpy as np
-import pytest
 from device_suite import DeviceSuite
 from training_tiny import PLAIN
 

@@ -1,11 +1,15 @@
 """Runs that train together, and runs on a GPU: here a stand-in's arrays, and the kernels on the emulator."""
 
+import pytest
+
+pytest.importorskip("minirmae.engines")
+
+
 import os
 import signal
 
 import cuda_emulator
 import numpy as np
-import pytest
 from device_stand_in import DEVICES  # registers the device "stand-in"
 from training_tiny import PLAIN, TINY, timeless, tiny_config
 
