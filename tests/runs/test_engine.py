@@ -1,10 +1,14 @@
 """A run says which engine computes it, and may be resumed with another."""
 
+import pytest
+
+pytest.importorskip("minirmae.engines")
+
+
 import json
 import sys
 
 import numpy as np
-import pytest
 from training_tiny import PLAIN, PRESETS
 from training_tiny import tiny_config as tiny
 
