@@ -24,12 +24,11 @@ from statistics import median
 
 import numpy as np
 
-from minirmae.engines.cpu.parallel import default_workers
+from minirmae.engine import default_workers, training_step
 from minirmae.models.autoencoder import PRESETS, ModelConfig, build
 from minirmae.objectives import reconstruction
 from minirmae.optimizers import Adam
 from minirmae.report.benchmark import peak_memory
-from minirmae.runs import TrainingStep
 
 RATE = 1e-4
 TURN = 1.0
@@ -39,7 +38,9 @@ def our_step(preset, batch):
     """Return a function that takes one of our training steps and returns the loss."""
     model = build(ModelConfig.paper(preset), np.random.default_rng(0))
     x = images(preset, batch)
-    step, rng = TrainingStep(model, reconstruction, Adam(RATE), default_workers(batch)), np.random.default_rng(0)
+    # Ends with the process.
+    step = training_step(model, reconstruction, Adam(RATE), workers=default_workers(batch)).__enter__()
+    rng = np.random.default_rng(0)
 
     def take():
         return step(x, rng)

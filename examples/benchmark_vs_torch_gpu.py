@@ -1,14 +1,14 @@
-"""The training step against PyTorch's, on one NVIDIA card: same model, weights, images, order and precision.
+"""The training step against PyTorch's, on one NVIDIA GPU: same model, weights, images, order and precision.
 
     python examples/benchmark_vs_torch_gpu.py [--preset mnist celeba] [--batch-size 32 256 1024]
                                               [--precision tf32 float32] [--rounds 7] [--json]
 
-On both sides the images lie on the card as bytes, and a step is: take the
-batch that the order names and divide it by 255, forward, backward, Adam. Our
-losses are read back every 256 steps, PyTorch's never. Configurations take
-turns, a few steps each, and the figure to read is the ratio of medians against
-PyTorch's best. "tf32" allows tensor cores in convolutions and matrix products
-on both sides; "float32" forbids them. CelebA's images are random.
+On both sides the images lie on the GPU as bytes, and a step is: take the batch
+that the order names and divide it by 255, forward, backward, Adam. Our losses
+are read back every 256 steps, PyTorch's never. Configurations take turns, a few
+steps each. The result is the ratio of medians against PyTorch's best. "tf32"
+allows tensor cores in convolutions and matrix products on both sides; "float32"
+forbids them. All images are random.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 
 from minirmae import arrays, devices
 from minirmae.data.batches import epoch_order
-from minirmae.engines.cuda.device import CudaDevice
+from minirmae.engines.cuda.card import CudaDevice
 from minirmae.engines.cuda.step import CapturedTraining
 from minirmae.models.autoencoder import PRESETS, ModelConfig, build
 from minirmae.optimizers import Adam
@@ -41,7 +41,7 @@ def images_of(preset, batch):
 
 
 def our_steps(preset, batch, precision):
-    """Return a function that takes so many of our steps, waits, and returns the losses."""
+    """Return a function of a number of steps that takes them with our step, waits, and returns the losses."""
     training = CapturedTraining(
         [model_of(preset)],
         [Adam(RATE)],
@@ -182,8 +182,8 @@ def main(arguments=None):
                 if not args.json:
                     print(lines(results[-1]), flush=True)
     if args.json:
-        card = torch.cuda.get_device_name()
-        print(json.dumps({"card": card, "torch": torch.__version__, "results": results}, indent=2))
+        gpu = torch.cuda.get_device_name()
+        print(json.dumps({"gpu": gpu, "torch": torch.__version__, "results": results}, indent=2))
 
 
 def lines(result):

@@ -1,13 +1,13 @@
-"""Every check and benchmark that needs an NVIDIA card, in one command, with a report.
+"""Every check and benchmark that needs an NVIDIA GPU, in one command, with a report.
 
     python examples/gpu_report.py [--out gpu-report] [--quick]
 
-Runs `pytest -m gpu`, measures the card's own rates (copy, matrix products),
+Runs `pytest -m gpu`, measures the GPU's own rates (copy, matrix products),
 times every kernel of a training step against them, whole steps and replicas,
 compares with PyTorch if it is installed, and trains the shapes preset with 0, 2
 and 4 linear layers for 100 epochs, for the paper's spectra. Writes OUT.md to
 read, OUT.json with all numbers, and the runs with their figure into OUT-runs.
-Without a card it writes what can be counted, and says why nothing was measured.
+Without a GPU it writes the counts, and says why nothing was measured.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import numpy as np
 
 import minirmae
 from minirmae import arrays, devices
-from minirmae.engines.cuda.device import CudaDevice
+from minirmae.engines.cuda.card import CudaDevice
 from minirmae.engines.cuda.roofline import step_launches, table
 from minirmae.engines.cuda.sources import PRECISIONS
 from minirmae.engines.cuda.step import CapturedTraining
@@ -40,8 +40,8 @@ ROOT = Path(__file__).parent.parent
 REPEATS = 50
 
 
-def why_no_card():
-    """The reason, or None if there is a card."""
+def why_no_gpu():
+    """The reason, or None if there is a GPU."""
     try:
         devices.require_device("cuda")
     except arrays.DeviceError as error:
@@ -55,7 +55,7 @@ def facts():
 
     properties = cupy.cuda.runtime.getDeviceProperties(0)
     return {
-        "card": properties["name"].decode(),
+        "gpu": properties["name"].decode(),
         "multiprocessors": properties["multiProcessorCount"],
         "memory_bytes": properties["totalGlobalMem"],
         "driver": cupy.cuda.runtime.driverGetVersion(),
@@ -66,7 +66,7 @@ def facts():
 
 
 def run_tests():
-    """Exit status of the tests that need a card, and the end of what they said."""
+    """Exit status of the tests that need a GPU, and the end of what they said."""
     command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-rf", "tests"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return {"passed": done.returncode == 0, "output": (done.stdout + done.stderr)[-4000:]}
@@ -118,7 +118,7 @@ def step_seconds(training, steps, rounds=7):
 
 
 def kernel_times(preset, batch, precision, rates):
-    """Seconds of each launch of a step, alone, many times in one graph; and what part of the card's rates that is."""
+    """Seconds of each launch of a step, alone, many times in one graph; and its part of the GPU's rates."""
     training, device = training_of(preset, batch, precision)
     word, rows = np.empty(1, np.int64), []
     address = training._address(0, training.plan.state()[0])
@@ -198,7 +198,7 @@ def markdown(report):
     f, rates, tests = report["facts"], report["rates"], report["tests"]
     lines = [
         "# GPU report",
-        f"\n{f['card']}, driver for CUDA {f['driver']}, CuPy {f['cupy']}, NumPy {f['numpy']}, Python {f['python']}, "
+        f"\n{f['gpu']}, driver for CUDA {f['driver']}, CuPy {f['cupy']}, NumPy {f['numpy']}, Python {f['python']}, "
         f"minirmae {report['minirmae']}.",
         f"\nCopy {rates['copy'] / 1e9:.0f} GB/s; products {rates['tf32'] / 1e12:.0f} (tf32) and "
         f"{rates['float32'] / 1e12:.0f} (float32) Tflop/s.",
@@ -232,7 +232,7 @@ def markdown(report):
 
 
 def counted(reason):
-    """The report where there is no card."""
+    """The report where there is no GPU."""
     lines = ["# GPU report", f"\nNot measured: {reason}", "\nWhat a training step of the MNIST preset costs, counted:"]
     model = build(ModelConfig.paper("mnist"), np.random.default_rng(0))
     for batch in (32, 1024):
@@ -245,13 +245,13 @@ def main():
     parser.add_argument("--out", default="gpu-report", help="path without ending")
     parser.add_argument("--quick", action="store_true", help="MNIST at batch 32 only")
     args = parser.parse_args()
-    reason = why_no_card()
+    reason = why_no_gpu()
     report = {"not_measured": reason} if reason else measure(args.quick, Path(f"{args.out}-runs"))
     write_text(f"{args.out}.json", json.dumps(report, indent=2) + "\n")
     write_text(f"{args.out}.md", counted(reason) if reason else markdown(report))
     print(f"wrote {args.out}.md and {args.out}.json" + (f"; nothing measured: {reason}" if reason else ""))
     if not reason and not report["tests"]["passed"]:
-        sys.exit("some tests that need a card failed; see the report")
+        sys.exit("some tests that need a GPU failed; see the report")
 
 
 if __name__ == "__main__":

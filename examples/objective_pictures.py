@@ -19,7 +19,7 @@ from minirmae.models.autoencoder import ModelConfig
 from minirmae.objectives import recipe
 from minirmae.objectives.registry import NAMES
 from minirmae.report.analysis import analyse
-from minirmae.report.plots import require_matplotlib, save_figure
+from minirmae.report.style import new_figure, save_figure
 from minirmae.runs import Progress, TrainingConfig, train
 
 SHOWN = 8
@@ -51,8 +51,7 @@ def rows(analysis):
 
 def figure(plain, analysis):
     """Spectra at the left, pictures at the right."""
-    matplotlib = require_matplotlib()
-    drawn = matplotlib.figure.Figure(figsize=(9.6, 2.8), layout="constrained", facecolor="white")
+    drawn = new_figure(9.6, 2.8)
     left, right = drawn.subplots(1, 2, width_ratios=(1, 1.9))
     for one, style in ((plain, {"color": "#999999"}), (analysis, {"color": "#0072B2"})):
         values = np.array(one.ranks.eigenvalues)

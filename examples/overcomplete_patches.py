@@ -16,8 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from minirmae.data import ImageFolder
-from minirmae.objectives.overcomplete import limited_capacity, linear_machine
-from minirmae.objectives.robust_coding import expected_error, optimal_error, signal_to_noise
+from minirmae.objectives.overcomplete import (
+    expected_error,
+    limited_capacity,
+    linear_machine,
+    optimal_error,
+    signal_to_noise,
+)
 from minirmae.optimizers import Adam
 from minirmae.report.plots import image_grid, save_figure
 from minirmae.schedules import cosine

@@ -4,7 +4,7 @@
 
 A 16 x 16 matrix of rank 2 with 100 entries observed. Deep linear networks,
 trained from the same tiny product matrix, against the certified solution of
-smallest nuclear norm; errors are on the entries that nobody has seen.
+smallest nuclear norm; errors are on the entries that are not observed.
 """
 
 import numpy as np

@@ -13,8 +13,8 @@ from minirmae.optimizers import SGD
 from minirmae.theory.lab.initial import orthonormal_columns
 from minirmae.theory.lab.modes import Modes
 from minirmae.theory.lab.networks import product
-from minirmae.theory.lab.reduced_rank import plateaus
 from minirmae.theory.lab.simulation import train_modes
+from minirmae.theory.t04_greedy import plateaus
 
 
 def nearest_rank(W, targets):

@@ -9,7 +9,7 @@ rises get sharper, and everything comes later.
 
 import numpy as np
 
-from minirmae.theory.lab.autoencoder_modes import autoencoder_rank, autoencoder_times
+from minirmae.theory.t13_linear_autoencoder import autoencoder_rank, autoencoder_times
 
 VARIANCES, LAYER_START = 2.0 ** -np.arange(8), 0.1
 

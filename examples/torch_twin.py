@@ -34,7 +34,7 @@ def _modules(layer, shape, before, after):
     p = {name: parameter.value for name, parameter in layer.parameters.items()}
     if isinstance(layer, (Conv2d, ConvTranspose2d)):
         kind = nn.Conv2d if isinstance(layer, Conv2d) else nn.ConvTranspose2d
-        module = kind(shape[2], layer.outputs, layer.kernel, layer.stride, layer.padding)
+        module = kind(shape[2], layer.outputs, layer.kernel, layer.options["stride"], layer.options["padding"])
         return [_filled(module, p["W"].transpose(3, 2, 0, 1), p["b"])]
     if isinstance(layer, Linear):
         W, b = p["W"], p["b"]
@@ -42,8 +42,8 @@ def _modules(layer, shape, before, after):
             W = W.reshape(*before.input_shape, -1).transpose(2, 0, 1, 3).reshape(W.shape)
         for reshape in after:
             if isinstance(reshape, Reshape):  # likewise its columns, where the next layer makes images of them
-                W = W.reshape(-1, *reshape.shape).transpose(0, 3, 1, 2).reshape(W.shape)
-                b = b.reshape(reshape.shape).transpose(2, 0, 1).ravel()
+                W = W.reshape(-1, *reshape.options[0]).transpose(0, 3, 1, 2).reshape(W.shape)
+                b = b.reshape(reshape.options[0]).transpose(2, 0, 1).ravel()
         return [_filled(nn.Linear(*W.shape), W.T, b)]
     if isinstance(layer, LinearStack):
         return [_filled(nn.Linear(layer.n, layer.n, bias=False), W.T) for W in layer.factors()]
@@ -51,7 +51,7 @@ def _modules(layer, shape, before, after):
         layer.input_shape = shape
         return [nn.Flatten()]
     if isinstance(layer, Reshape):
-        H, W, C = layer.shape
+        H, W, C = layer.options[0]
         return [nn.Unflatten(1, (C, H, W))]
     return [{ReLU: nn.ReLU, Tanh: nn.Tanh}[type(layer)]()]
 

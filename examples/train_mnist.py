@@ -12,6 +12,7 @@ import numpy as np
 from minirmae.data import batches, idx_directory
 from minirmae.measures.rank import summarize
 from minirmae.models.autoencoder import ModelConfig, build
+from minirmae.models.summary import summary
 from minirmae.ops import mean_squared_error
 from minirmae.optimizers import Adam
 
@@ -20,7 +21,7 @@ def main(directory, steps=300):
     data = idx_directory(directory, "train")
     held_out = idx_directory(directory, "evaluation").batch(np.arange(1000))
     model = build(ModelConfig.paper("mnist", linear_layers=8), np.random.default_rng(0))
-    print(model.summary(data.shape))
+    print(summary(model, data.shape))
     optimizer = Adam(learning_rate=1e-4)
 
     while optimizer.steps < steps:

@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
-"""An array of any library; annotated as NumPy's, whose interface the others share."""
+Array = np.ndarray[Any, np.dtype[Any]]  # of any library; annotated as NumPy's, whose interface the others share
 
-KINDS = {"cupy": "cuda"}
-"""Top package of an array type to the kind of its devices; `devices.register` adds to it."""
+KINDS = {"cupy": "cuda"}  # top package of an array type to the kind of its devices; `devices.register` adds to it
 
 
 class DeviceError(ValueError):
@@ -36,7 +34,7 @@ def asarray(x: Any, device: str = "cpu") -> Array:
     """Return `x`, an array or what `numpy.asarray` takes, on `device`; DeviceError if that cannot be used."""
     if device == "cpu":
         return asnumpy(x)
-    return import_module("minirmae.devices").upload(x, device)  # type: ignore[no-any-return]
+    return import_module("minirmae.devices").upload(x, device)
 
 
 def asnumpy(x: Any) -> Array:

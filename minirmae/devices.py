@@ -68,9 +68,9 @@ def upload(x: Any, device: str) -> Array:
     """Return `x` on `device`, a copy unless it is there already; see `arrays.asarray`."""
     name = require_device(device)
     if device_of(x) == name:
-        return x  # type: ignore[no-any-return]
+        return x
     kind, number = _parse(name)
-    return library(kind).asarray(asnumpy(x), number)  # type: ignore[no-any-return]
+    return library(kind).asarray(asnumpy(x), number)
 
 
 def wait_for(device: str) -> None:

@@ -9,8 +9,9 @@ a restored optimiser goes on where the other one stopped.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def training_steps(
         while optimizer.steps < end:
             epoch, done = divmod(optimizer.steps, per_epoch)
             for indices in batches(len(dataset), batch_size, seed=seed, epoch=epoch, start=done):
-                began, rate = time.perf_counter(), optimizer.current_rate()
+                began, rate = time.perf_counter(), optimizer.rate_at(optimizer.steps)
                 x = to_device(dataset.batch(indices, model.dtype), model.device)
                 loss = take(x, rng)
                 number = optimizer.steps
@@ -129,6 +130,71 @@ def fit(
     >>> bool(losses[-1] < losses[0] / 4)
     True
     """
-    options = {"batch_size": batch_size, "seed": seed, "objective": objective, "rng": rng}
+    options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "objective": objective, "rng": rng}
     taken = training_steps(model, dataset, optimizer, steps=steps, workers=workers, engine=engine, **options)
     return np.array([step.loss for step in taken], dtype=np.float64)
+
+
+def captured_steps(
+    model: Layer,
+    dataset: Dataset,
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    batch_size: int = 32,
+    seed: int = 0,
+    objective: Objective = reconstruction,
+    rng: np.random.Generator | None = None,
+    precision: str = "tf32",
+    device: Any = None,
+    until: Callable[[int], int] | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Generator[Step]:
+    """Train `model` for `steps` more steps on a GPU, and yield each step once its loss has been read back.
+
+    Args:
+        model, dataset, optimizer, steps, batch_size, seed, objective, rng: as in `training_steps`.
+        precision: "tf32" or "float32", see `engines.cuda.sources.PRECISIONS`.
+        device: to train on; None is the GPU that the model is on, or the first one.
+        until: for a number of steps taken, the next number at which the host needs the model; None is the end.
+        interrupted: whether the host wants the model as soon as possible; asked every few hundred steps.
+
+    The model and the optimiser follow: they are up to date exactly if `optimizer.steps` is the number of the step that
+    was yielded. Where there is no captured step for the model, objective or optimiser, one warning says why and the
+    ordinary loop trains it where it is.
+
+    Raises:
+        NonFiniteLoss: with model and optimiser as they were before the step that diverged.
+        DeviceError: no such device, or its memory does not suffice.
+        ValueError or TypeError: the images do not fit the model, or a number is out of range.
+    """
+    from minirmae.engines.cuda.network import NotCapturable
+    from minirmae.engines.cuda.replicas import Replicas
+    from minirmae.engines.cuda.training import steps_together, warn_op_by_op
+
+    options: dict[str, Any] = {"batch_size": batch_size, "objective": objective}
+    make_device = None if device is None else lambda: device
+    try:
+        replicas = Replicas(
+            [model], [dataset], [optimizer], seeds=[seed], precision=precision, make_device=make_device, **options
+        )
+    except NotCapturable as error:
+        warn_op_by_op(error)
+        yield from training_steps(model, dataset, optimizer, steps=steps, seed=seed, rng=rng, **options)
+        return
+    for (step,) in steps_of(replicas, steps_together(replicas, steps, until=until, interrupted=interrupted)):
+        yield step
+
+
+def steps_of(replicas: Any, chunks: Iterable[tuple[int, Array, float]]) -> Generator[tuple[Step, ...]]:
+    """Yield each step of the `chunks` that `engines.cuda.training.steps_together` gave, as one `Step` per model."""
+    plan = replicas.plan
+    per_epoch, count, batch_size = plan.steps_per_epoch, plan.images.shape[0], plan.batch_size
+    for first, losses, seconds in chunks:
+        for number, row in enumerate(losses.tolist(), first + 1):
+            epoch, place = divmod(number - 1, per_epoch)
+            images = min(count - place * batch_size, batch_size)
+            yield tuple(
+                Step(number, epoch, place + 1 == per_epoch, images, loss, optimizer.rate_at(number - 1), seconds)
+                for loss, optimizer in zip(row, replicas.optimizers, strict=True)
+            )

@@ -33,7 +33,7 @@ class Optimizer:
             if name not in self.moments:
                 self.moments[name] = array_module(values).zeros_like(values)
             require_cotangent(f"{type(self).__name__}.step ({name})", self.moments[name], values)
-        rate = self.current_rate()
+        rate = self.rate_at(self.steps)
         self.steps += 1
         return rate
 
@@ -41,9 +41,9 @@ class Optimizer:
         """Change `values`, any stretch of the vector, and the same stretch of the state vectors, in place."""
         raise NotImplementedError(f"{type(self).__name__} does not define update")
 
-    def current_rate(self) -> float:
-        """Learning rate of the next step."""
-        return float(self.learning_rate(self.steps) if callable(self.learning_rate) else self.learning_rate)
+    def rate_at(self, step: int) -> float:
+        """Learning rate of the step that follows `step` others."""
+        return float(self.learning_rate(step) if callable(self.learning_rate) else self.learning_rate)
 
     def state_dict(self) -> dict[str, Any]:
         """The state: `steps` and the state vectors by name."""

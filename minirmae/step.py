@@ -37,6 +37,6 @@ def require_finite(optimizer: Optimizer, loss: Any, grads: Array | None = None) 
     value = float(asnumpy(loss))
     if not math.isfinite(value) or not (grads is None or asnumpy(array_module(grads).isfinite(grads).all())):
         what = f"the loss is {value:g}" + (", but its gradient is not finite" if math.isfinite(value) else "")
-        where = f"step {optimizer.steps + 1}: {what} (learning rate {optimizer.current_rate():g})"
+        where = f"step {optimizer.steps + 1}: {what} (learning rate {optimizer.rate_at(optimizer.steps):g})"
         advice = "Lower the learning rate, or train in float64 if the numbers are that large."
         raise NonFiniteLoss(f"training stopped at {where}. {advice}")

@@ -9,9 +9,10 @@ from minirmae.arrays import Array, DeviceError, device_of
 
 def require_float(where: str, **arrays: Array | None) -> None:
     """Raise TypeError unless all arrays but None hold floats of one dtype, DeviceError unless on one device."""
-    given = {name: array for name, array in arrays.items() if array is not None}
-    first, like = next(iter(given.items()))
-    for name, array in given.items():
+    first, like = next(iter(arrays.items()))
+    for name, array in arrays.items():
+        if array is None:
+            continue
         if not hasattr(array, "dtype"):
             raise TypeError(f"{where}: {name} must be an array, got {type(array).__name__}; wrap it with numpy.asarray")
         if array.dtype.kind not in "fc":
@@ -20,7 +21,8 @@ def require_float(where: str, **arrays: Array | None) -> None:
         if array.dtype != like.dtype:
             what = f"{first} is {like.dtype} and {name} is {array.dtype}"
             raise TypeError(f"{where}: all arrays must share one dtype, but {what}; convert one with .astype")
-    require_one_device(where, **given)
+        if device_of(array) != device_of(like):
+            require_one_device(where, **{first: like, name: array})
 
 
 def require_one_device(where: str, **arrays: Any) -> None:

@@ -104,13 +104,15 @@ def test_the_rooms_are_all_named():
 
 
 def test_nothing_but_the_seam_and_what_is_about_speed_imports_engines():
-    allowed = {"engine", "runs", "gradcheck", "report", "commands"}
+    allowed = {"engine", "loop", "runs", "gradcheck", "report", "commands"}
     for path in ROOT.rglob("*.py"):
         room = path.relative_to(ROOT).parts[0].removesuffix(".py")
         for module, at_top in imports(path):
             if module.startswith("minirmae.engines") and room != "engines":
                 assert room in allowed, f"{path.relative_to(ROOT)} imports {module}"
-                assert not at_top, f"{path.relative_to(ROOT)} imports {module} at its top"
+                # Itself imported only where there are engines.
+                late = not at_top or path.name == "engine_cases.py"
+                assert late, f"{path.relative_to(ROOT)} imports {module} at its top"
 
 
 def test_import_loads_numpy_and_nothing_heavier():
@@ -134,8 +136,11 @@ def test_without_engines_there_is_a_library(tmp_path):
     """The folder moved away, the reference trains, encodes, checks its gradients and resumes."""
     shutil.copytree(ROOT, tmp_path / "minirmae", ignore=shutil.ignore_patterns("engines", "__pycache__"))
     code = """
+import sys
+# An editable installation would find the folder where it is.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not finder.__module__.startswith("__editable__")]
 import numpy as np, minirmae
-from minirmae import engine, gradcheck, runs
+from minirmae import engine
 from minirmae.gradcheck import suite
 assert not engine.installed()
 from minirmae.commands import main
@@ -148,7 +153,7 @@ assert minirmae.prepared(model) is model
 print("trained", model.encode(np.zeros((2, 32, 32, 1), np.float32)).shape)
 """
     images = (
-        "import numpy; numpy.save('images.npy', numpy.random.default_rng(0).integers(0, 256, (12, 32, 32, 1), 'u1'))"
+        "import numpy; numpy.save('images.npy', numpy.random.default_rng(0).integers(0, 256, (40, 32, 32, 1), 'u1'))"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     run(images, cwd=tmp_path)

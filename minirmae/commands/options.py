@@ -1,7 +1,7 @@
 """Options that several commands share, and options made from the fields of a configuration.
 
-What a field means and which words it may be is said once: of a training beside
-the field (`minirmae.runs.config`), of a model in the table below.
+What a field means and which words it may be is said once, beside the field
+(`minirmae.runs.config`, `minirmae.models.autoencoder.ModelConfig`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ import argparse
 from dataclasses import MISSING, fields
 from typing import Any, get_args, get_type_hints
 
-from minirmae.models.autoencoder import PRESETS, VARIANTS, ModelConfig
-from minirmae.runs.config import TrainingConfig, about
-
-_PAPER = "the paper's"
+from minirmae.models.autoencoder import ModelConfig
+from minirmae.runs.config import TrainingConfig
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -48,23 +46,16 @@ def add_field(
     if metadata["choices"]:
         options["choices"] = metadata["choices"]
     else:
-        options |= {"type": kind, "metavar": kind.__name__.upper()}
+        options |= {"type": kind, "metavar": {int: "N", float: "X", str: "TEXT"}[kind]}
     parser.add_argument(f"--{name.replace('_', '-')}", **{**options, **changes})
 
 
 def _field(name: str) -> tuple[type[Any], Any, dict[str, Any]]:
     """Type without None, default and metadata of a field."""
-    model = {
-        "preset": about("the paper's architecture", choices=tuple(PRESETS)),
-        "latent": about("n, width of the code", none=_PAPER),
-        "linear_layers": about("l, number of linear layers; 0 is the plain autoencoder", none=_PAPER),
-        "variant": about("what the linear layers are", choices=VARIANTS),
-    }
-    owner = ModelConfig if name in model else TrainingConfig
-    field = next(field for field in fields(owner) if field.name == name)
+    owner, field = next((o, field) for o in (ModelConfig, TrainingConfig) for field in fields(o) if field.name == name)
     hint = get_type_hints(owner)[name]
     kind = next((kind for kind in get_args(hint) if kind is not type(None)), hint)
-    return kind, None if field.default is MISSING else field.default, dict(model.get(name, field.metadata))
+    return kind, None if field.default is MISSING else field.default, dict(field.metadata)
 
 
 def _words(default: Any) -> str:

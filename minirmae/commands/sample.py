@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "one Gaussian or a mixture fitted to the codes (default: all)",
     )
     parser.add_argument("--components", type=int, default=4, help="of the mixture (default: 4)")
-    parser.add_argument("--images", type=int, default=10_000, help="at most this many evaluation images (default: 10000)")
+    parser.add_argument(
+        "--images", type=int, metavar="N", default=10_000, help="take at most N evaluation images (default: 10000)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the choice of images and of the samples (default: 0)")
     add_device(parser)
     parser.add_argument("--out", type=Path, help="directory of the pictures (default: figures/ of the run)")

@@ -19,7 +19,9 @@ EXAMPLE = "minirmae spectrum runs/shapes-0 runs/shapes-4 --out spectra.png"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the runs and the options."""
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="directory of a run")
-    parser.add_argument("--images", type=int, default=10_000, help="at most this many evaluation images (default: 10000)")
+    parser.add_argument(
+        "--images", type=int, metavar="N", default=10_000, help="take at most N evaluation images (default: 10000)"
+    )
     add_device(parser)
     parser.add_argument("--out", type=Path, help="the figure's file (default: figures/spectrum.png of the first run)")
 

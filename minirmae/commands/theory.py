@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Check, tabulate and draw; exit status 1 if a comparison failed."""
     from minirmae.theory import registry
-    from minirmae.theory.lab.device import simulations_on
+    from minirmae.theory.lab.placement import simulations_on
     from minirmae.theory.lab.table import table
 
     if args.list:
@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _draw(args: argparse.Namespace, names: list[str], status: StatusLine) -> list[str]:
+    from minirmae.report.style import save_figure
     from minirmae.theory import registry
-    from minirmae.theory.lab import figures
 
     args.out.mkdir(parents=True, exist_ok=True)
     written = []
@@ -70,7 +70,7 @@ def _draw(args: argparse.Namespace, names: list[str], status: StatusLine) -> lis
         entry = registry.ENTRIES[name]
         options = {"depth": args.depth} if args.depth is not None and entry.any_depth else {}
         path = args.out / f"{name}.png"
-        figures.save_png(entry.module().figure(seed=args.seed, **options), path)
+        save_figure(entry.module().figure(seed=args.seed, **options), path)
         written.append(str(path))
     return written
 
@@ -78,9 +78,9 @@ def _draw(args: argparse.Namespace, names: list[str], status: StatusLine) -> lis
 def _staircase(args: argparse.Namespace) -> Outcome:
     """The linear autoencoder's ranks over time beside those of trained runs."""
     from minirmae.report.analysis import label
+    from minirmae.report.style import save_figure
     from minirmae.runs import open_run
-    from minirmae.theory.lab import figures
-    from minirmae.theory.lab.staircase import staircase_figure
+    from minirmae.theory.staircase import staircase_figure
 
     histories = {}
     for directory in args.staircase:
@@ -90,5 +90,5 @@ def _staircase(args: argparse.Namespace) -> Outcome:
         histories[label(opened)] = ([record["step"] for record in records], ranks)
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "staircase.png"
-    figures.save_png(staircase_figure(histories, seed=args.seed), path)
+    save_figure(staircase_figure(histories, seed=args.seed), path)
     return Outcome({"figure": str(path)}, f"wrote {path}")

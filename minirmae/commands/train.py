@@ -29,8 +29,6 @@ _STEPS = 2000
 _APART = ("model", "settings", "steps", "epochs")
 _OPTIONS = tuple(field.name for field in fields(TrainingConfig) if field.name not in _APART)
 """Fields of the configuration whose options need nothing special."""
-_FREE = ("engine", "workers")
-"""Those that a resumed run may change."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_field(length, "steps", shown=str(_STEPS))
     add_field(length, "epochs")
     changes: dict[str, dict[str, Any]] = {
-        "data": {"shown": "the preset's name"},
+        "data": {"shown": "the preset's name", "metavar": "SOURCE"},
         "crop": {"type": str, "meaning": 'side of the centre crop of an image folder in pixels, or "none"'},
         "workers": {"shown": "the cores, if engine and objective allow"},
     }
@@ -72,7 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, help="directory of the run, or of several runs' directories (default: runs/PRESET-lL-seedS)"
     )
     where.add_argument(
-        "--resume", type=Path, nargs="+", metavar="RUN", help="resume these runs; --steps or --epochs extend them"
+        "--resume",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="resume these runs; only their length (--steps, --epochs) and --engine can change",
     )
 
 
@@ -94,6 +96,7 @@ def run(args: argparse.Namespace) -> Outcome:
         progress=Progress(str(directories[0]) if len(directories) == 1 else f"{len(directories)} runs"),
         device=args.device,
         precision=args.precision or "tf32",
+        engine=args.engine,
     )
     ends = [_end(finished) for finished in runs]
     if len(ends) == 1:
@@ -152,23 +155,19 @@ def _configuration(args: argparse.Namespace, linear_layers: int | None) -> Train
 
 
 def _resumed(args: argparse.Namespace, directory: Path) -> TrainingConfig | None:
-    """The configuration of the run to resume with the changes that were asked for; None if there are none."""
+    """The configuration of the run to resume with the length that was asked for; None if it stays."""
     from minirmae.runs import open_run
 
     names = ("preset", "latent", "linear_layers", "replicas", "variant", "settings", *_OPTIONS)
-    given = [name for name in names if name not in _FREE and getattr(args, name) is not None]
+    given = [name for name in names if name != "engine" and getattr(args, name) is not None]
     if given:
         flags = ", ".join("--" + name.replace("settings", "set").replace("_", "-") for name in given)
         raise ValueError(
-            f"train: {flags} cannot be changed when a run is resumed; "
-            "only --steps or --epochs, --engine and --workers can"
+            f"train: {flags} cannot be changed when a run is resumed; only --steps or --epochs and --engine can"
         )
-    changes = {name: getattr(args, name) for name in _FREE if getattr(args, name) is not None}
-    if args.engine == "reference":
-        changes.setdefault("workers", 1)
-    if args.steps is not None or args.epochs is not None:
-        changes |= {"steps": args.steps, "epochs": args.epochs}
-    return replace(open_run(directory).config, **changes) if changes else None
+    if args.steps is None and args.epochs is None:
+        return None
+    return replace(open_run(directory).config, steps=args.steps, epochs=args.epochs)
 
 
 def _settings(texts: Sequence[str]) -> dict[str, float | str]:

@@ -63,7 +63,8 @@ def make_features(plan: Plan, paths: Paths, progress: Progress | None = None) ->
 def open_features(paths: Paths) -> Features:
     """Return the features that `make_features` made; raises what opening them raises."""
     if paths.classifier.exists():
-        return prepared(open_run(paths.classifier).classifier()).features
+        run = open_run(paths.classifier)
+        return prepared(run.classifier(), run.config.engine).features
     with np.load(paths.components) as arrays:
         mean, rows = arrays["mean"], arrays["components"]
     return lambda images: (images.reshape(len(images), -1).astype(np.float64) - mean) @ rows.T

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minirmae.arrays import Array
-from minirmae.report import plots
+from minirmae.report import plots, style
 
 KINDS = {
     "reconstruction": "Images not trained on, and what becomes of them",
@@ -19,9 +19,6 @@ KINDS = {
 """The grids: name to what they show."""
 
 _COLUMNS = 4
-_DPI = 160
-_INK = "#303030"
-_UNLABELLED = "#0072B2"
 
 
 def picture_grid(kind: str, pictures: Mapping[str, Mapping[str, Array]]) -> Any | None:
@@ -48,19 +45,17 @@ def map_figure(maps: Mapping[str, tuple[Array, Array | None, float]]) -> Any:
 
     The classes 0 to 9 are drawn as digits, so that no one needs to tell ten colours apart; others as dots.
     """
-    matplotlib = plots.require_matplotlib()
     columns = min(_COLUMNS, len(maps))
     rows = -(-len(maps) // columns)
-    figure = matplotlib.figure.Figure(figsize=(3.1 * columns, 3.3 * rows), dpi=_DPI, layout="constrained")
-    matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
+    figure = style.new_figure(3.1 * columns, 3.3 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, (label, (points, labels, trust)) in zip(panels, maps.items(), strict=False):
         for value in [None] if labels is None else np.unique(labels):
             chosen = slice(None) if value is None else labels == value
-            look = {"color": _UNLABELLED if value is None else f"C{int(value) % 10}"}
+            look = {"color": style.category(0).colour if value is None else f"C{int(value) % 10}"}
             look["marker"] = f"${int(value)}$" if value is not None and 0 <= value <= 9 else "o"
             panel.scatter(*points[chosen].T, s=9, linewidths=0, **look)
-        panel.set_title(f"{label}: {trust:.3f}", loc="left", size=9.5, color=_INK)
+        panel.set_title(f"{label}: {trust:.3f}", loc="left", size=9.5, color=style.INK)
     for panel in panels:
         panel.set(xticks=[], yticks=[])
         panel.spines[:].set_visible(False)

@@ -71,7 +71,7 @@ def measure(plan: Plan, run: Run, method: str, features: Features, *, with_map: 
     Raises what opening the checkpoint and the data raises.
     """
     seed, trained, notes = run.config.seed, run.model(), _Notes()
-    model = prepared(trained)
+    model = prepared(trained, plan.engine)
     training, evaluation = plan.images(seed)
     h, z = _codes(model, training, plan.code_images)
     test_h, test_z = _codes(model, evaluation, len(evaluation))

@@ -5,7 +5,7 @@ Types are compared exactly, since a subclass may have a forward of its own; such
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from minirmae.layers import Conv2d, ConvTranspose2d, Layer, Linear, LinearStack, ReLU, Sequential, Sigmoid, Tanh
@@ -43,19 +43,20 @@ def read_stages(layers: Iterable[Layer]) -> list[Stage]:
     [('Linear', True), ('Linear', False)]
     """
     stages: list[Stage] = []
-    for layer in layers:
-        if type(layer) is Sequential and layer.children:
-            parts = read_stages(layer.children.values())
-            first = parts[0]
-            if stages and first.activation is None and _joins(stages[-1], first.layer):
-                stages[-1] = replace(stages[-1], activation=first.layer)
-                parts = parts[1:]
-            stages += parts
-        elif stages and _joins(stages[-1], layer):
+    for layer in _flat(layers):
+        if stages and _joins(stages[-1], layer):
             stages[-1] = replace(stages[-1], activation=layer)
         else:
             stages.append(Stage(layer))
     return stages
+
+
+def _flat(layers: Iterable[Layer]) -> Iterator[Layer]:
+    for layer in layers:
+        if type(layer) is Sequential:
+            yield from _flat(layer.children.values())
+        else:
+            yield layer
 
 
 def _joins(stage: Stage, layer: Layer) -> bool:

@@ -50,7 +50,7 @@ def check(
         arguments: names of the arguments; None takes the function's.
         linear: True if the function is linear or affine in each argument while
             the others are held, or the names of those in which it is.
-        rungs: which of `RUNGS` to climb.
+        rungs: which of `RUNGS` to check.
         per_argument: a derivative row for each argument; None means yes up to
             a million numbers. If the joint row fails they follow anyway.
         reduction_length: longest sum in the function, for the float32 bound.
@@ -81,7 +81,7 @@ def check(
         raise ValueError(f"{name}: there are {len(names)} names for {len(arrays)} arrays; give one each")
     points = tuple(as_float64(name, n, a) for n, a in zip(names, arrays, strict=True))
     subject = Subject(name, function, names, points, seed, require_device(device))
-    return climb(subject, linear, rungs, per_argument, reduction_length, returns_view)
+    return check_subject(subject, linear, rungs, per_argument, reduction_length, returns_view)
 
 
 def assert_gradients(function: Function, *arrays: Array, **options: Any) -> Report:
@@ -92,7 +92,7 @@ def assert_gradients(function: Function, *arrays: Array, **options: Any) -> Repo
     return check(function, *arrays, **options).require()
 
 
-def climb(
+def check_subject(
     subject: Subject,
     linear: bool | Iterable[str],
     rungs: Sequence[str],
@@ -129,9 +129,9 @@ def as_float64(where: str, name: str, array: Array) -> Array:
     """`array` as float64; raise TypeError unless it holds real floating numbers."""
     kind = getattr(getattr(array, "dtype", None), "kind", None)
     if kind != "f":
-        came = f"dtype {array.dtype}" if kind else type(array).__name__
+        got = f"dtype {array.dtype}" if kind else type(array).__name__
         raise TypeError(
-            f"{where}: {name} must be a NumPy array of real floats, got {came}; "
+            f"{where}: {name} must be a NumPy array of real floats, got {got}; "
             "bind arguments that are not differentiated with a lambda"
         )
     return np.asarray(array, dtype=np.float64)

@@ -62,7 +62,7 @@ def rows(subject: Subject, per_argument: bool) -> Iterator[Row]:
     gradient = pull(v)
     del pull  # of a large model it holds a copy
     method, measured = choose(subject, u, v)
-    joint = _row(subject.jointly, method, gradient, u, measured)
+    joint = _row(subject.all_arguments, method, gradient, u, measured)
     if len(subject.arguments) == 1:
         yield _with_worst_entry(joint, method, gradient, u, 0)
         return

@@ -34,23 +34,23 @@ def contract(subject: Subject) -> Row:
     y, backward = subject.function(*subject.point())
     value = np.asarray(y)
     if value.dtype != np.float64:
-        return _broken("contract", "y", f"the value of float64 arguments has dtype {value.dtype}")
+        return _failed("contract", "y", f"the value of float64 arguments has dtype {value.dtype}")
     if not np.isfinite(value).all():
-        return _broken("contract", "y", "the value is not finite")
+        return _failed("contract", "y", "the value is not finite")
     gradients = as_tuple(backward(as_cotangent(draw_like(subject.rng("contract"), value))))
     if len(gradients) != len(subject.arrays):
         note = f"backward returned {len(gradients)} gradients for {len(subject.arrays)} arguments"
-        return _broken("contract", "all", note)
+        return _failed("contract", "all", note)
     for name, gradient, array in zip(subject.arguments, gradients, subject.arrays, strict=True):
         if not isinstance(gradient, np.ndarray | np.generic):
-            return _broken("contract", name, f"the gradient is a {type(gradient).__name__}, expected an array")
+            return _failed("contract", name, f"the gradient is a {type(gradient).__name__}, expected an array")
         if gradient.shape != array.shape:
-            return _broken("contract", name, f"the gradient has shape {gradient.shape}, expected {array.shape}")
+            return _failed("contract", name, f"the gradient has shape {gradient.shape}, expected {array.shape}")
         if gradient.dtype != np.float64:
-            return _broken("contract", name, f"the gradient has dtype {gradient.dtype}, expected float64")
+            return _failed("contract", name, f"the gradient has dtype {gradient.dtype}, expected float64")
         if not np.isfinite(gradient).all():
-            return _broken("contract", name, "the gradient is not finite")
-    return _sound("contract")
+            return _failed("contract", name, "the gradient is not finite")
+    return _passed("contract")
 
 
 def rows(subject: Subject, returns_view: bool) -> list[Row]:
@@ -80,8 +80,8 @@ def _dtype_kept(subject: Subject) -> Row:
         results += zip(subject.arguments, as_tuple(backward(as_cotangent(dy))), strict=True)
     for name, result in results:
         if result.dtype != np.float32:
-            return _broken("dtype kept", name, f"float32 arguments gave {result.dtype}")
-    return _sound("dtype kept")
+            return _failed("dtype kept", name, f"float32 arguments gave {result.dtype}")
+    return _passed("dtype kept")
 
 
 def _inputs_untouched(subject: Subject) -> Row:
@@ -90,7 +90,7 @@ def _inputs_untouched(subject: Subject) -> Row:
         array.setflags(write=False)
     y, backward = subject.function(*arrays)
     backward(as_cotangent(draw_like(subject.rng("inputs"), np.asarray(y))))
-    return _sound("inputs untouched")
+    return _passed("inputs untouched")
 
 
 def _dy_untouched(subject: Subject) -> Row:
@@ -98,7 +98,7 @@ def _dy_untouched(subject: Subject) -> Row:
     dy = draw_like(subject.rng("dy"), np.asarray(y))
     dy.setflags(write=False)
     backward(as_cotangent(dy))
-    return _sound("dy untouched")
+    return _passed("dy untouched")
 
 
 def _repeatable(subject: Subject) -> Row:
@@ -150,8 +150,8 @@ def _no_aliases(subject: Subject, returns_view: bool) -> Row:
         pairs += [(("y", y), b) for b in owned]
     for (name, a), (other, b) in pairs:
         if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.shares_memory(a, b):
-            return _broken("no aliases", name.split()[-1], f"{name} shares memory with {other}")
-    return _sound("no aliases")
+            return _failed("no aliases", name.split()[-1], f"{name} shares memory with {other}")
+    return _passed("no aliases")
 
 
 def _memory_layout(subject: Subject) -> Row:
@@ -194,9 +194,9 @@ def _compared(method: str, argument: str, error: float, note: str) -> Row:
     return measured("all" if passes else argument, "hygiene", method, error, TOLERANCE, **row)
 
 
-def _sound(method: str) -> Row:
+def _passed(method: str) -> Row:
     return Row("all", "hygiene", method, 0.0, 0.0, "pass")
 
 
-def _broken(method: str, argument: str, note: str) -> Row:
+def _failed(method: str, argument: str, note: str) -> Row:
     return Row(argument, "hygiene", method, math.inf, 0.0, "fail", note=note)

@@ -14,7 +14,7 @@ import numpy as np
 
 from minirmae.arrays import Array, device_of
 from minirmae.devices import require_device
-from minirmae.gradcheck.check import RUNGS, as_float64, climb
+from minirmae.gradcheck.check import RUNGS, as_float64, check_subject
 from minirmae.gradcheck.hygiene import TOLERANCE
 from minirmae.gradcheck.report import Report, Row, guarded, measured
 from minirmae.gradcheck.subject import Function, Subject, draw_like, relative_difference
@@ -84,7 +84,7 @@ def check_model(
     names, function = model_function(model, rng_seed)
     values = (np.asarray(p.value, dtype=np.float64) for _, p in _trainable(model))
     subject = Subject(name, function, ("x", *names), (x, *values), seed, require_device(device))
-    report = climb(subject, linear, rungs, per_argument, reduction_length, returns_view)
+    report = check_subject(subject, linear, rungs, per_argument, reduction_length, returns_view)
     if "hygiene" not in rungs or len(report.rows) == 1:
         return report
     extra = guarded("hygiene", "adds gradients", lambda: [_adds_gradients(model, x, seed, rng_seed)])

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from minirmae.arrays import Array
-from minirmae.gradcheck import spoil
-from minirmae.gradcheck.spoil import Change
+from minirmae.gradcheck import mistakes
+from minirmae.gradcheck.mistakes import Change, returning
 from minirmae.gradcheck.subject import Function, argument_names, as_cotangent, as_tuple, relative_difference
 
 
@@ -44,7 +44,7 @@ GRADIENT_MISTAKES: dict[str, tuple[str, Change]] = {
     "zeros": ("the gradient was never written", np.zeros_like),
     "wrong sign": ("minus the gradient", np.negative),
     "wrong scale": ("a forgotten factor of two", lambda g: 2 * g),
-    "slightly wrong scale": ("an epsilon that found its way into the formula", lambda g: g * (1 + 1e-6)),
+    "slightly wrong scale": ("an epsilon left in the formula", lambda g: g * (1 + 1e-6)),
     "mean for sum": ("divided by the length of the first axis", lambda g: g / max(1, len(g)) if g.ndim else g),
     "transposed": ("the last two axes swapped", lambda g: _reread(g, -1, -2) if g.ndim >= 2 else g),
     "swapped kernel axes": ("KH and KW swapped", lambda g: _reread(g, 0, 1) if g.ndim == 4 else g),
@@ -83,9 +83,11 @@ def catalogue(function: Function, *arrays: Array, arguments: Sequence[str] | Non
     found = []
     for k, name in enumerate(names):
         for mistake, (description, change) in GRADIENT_MISTAKES.items():
-            found.append((k, Sabotage(f"{mistake} of {name}", description, spoil.wrong_gradient(function, k, change))))
+            wrong = mistakes.wrong_gradient(function, k, change)
+            found.append((k, Sabotage(f"{mistake} of {name}", description, wrong)))
         for mistake, (description, change) in COTANGENT_MISTAKES.items():
-            found.append((k, Sabotage(f"{mistake} in {name}", description, spoil.wrong_cotangent(function, k, change))))
+            wrong = mistakes.wrong_cotangent(function, k, change)
+            found.append((k, Sabotage(f"{mistake} in {name}", description, wrong)))
     visible = [s for k, s in found if relative_difference(_gradients(s.function, points)[k], expected[k]) > VISIBLE]
     return visible + list(_behaviour(function, points))
 
@@ -96,22 +98,22 @@ def _behaviour(function: Function, arrays: Sequence[Array]) -> Iterator[Sabotage
     gradients = _gradients(function, arrays)
     other = [np.flip(a).copy() for a in arrays]
     if y.ndim and y.size:
-        yield Sabotage("mutated dy", "dy scaled in place", spoil.mutating_dy(function))
+        yield Sabotage("mutated dy", "dy scaled in place", mistakes.mutating_dy(function))
     if any(a.ndim and a.size for a in arrays):
-        yield Sabotage("mutated input", "an argument overwritten", spoil.mutating_input(function))
+        yield Sabotage("mutated input", "an argument overwritten", mistakes.mutating_input(function))
     if any(g.shape == y.shape and g.size and y.ndim for g in gradients):
-        yield Sabotage("alias of dy", "dy handed back as the gradient", spoil.aliasing(function))
+        yield Sabotage("alias of dy", "dy handed back as the gradient", mistakes.aliasing(function))
     if any(np.any(g) for g in gradients):
-        yield Sabotage("accumulated", "each call adds to the last one's result", spoil.accumulating(function))
+        yield Sabotage("accumulated", "each call adds to the last one's result", mistakes.accumulating(function))
     if any(np.any(g) and g.ndim for g in gradients):
-        yield Sabotage("reused buffer", "each call writes over the last one's result", spoil.reusing(function))
+        yield Sabotage("reused buffer", "each call writes over the last one's result", mistakes.reusing(function))
     if any(relative_difference(a, b) > VISIBLE for a, b in zip(_gradients(function, other), gradients, strict=True)):
-        yield Sabotage("stale value", "state of the latest forward in place of this one's", spoil.stale(function))
-    yield Sabotage("single use", "the second call fails", spoil.single_use(function))
-    yield Sabotage("float64 result", "the dtype of float32 arguments not kept", spoil.returning(function, np.float64))
-    yield Sabotage("float32 result", "the dtype of float64 arguments not kept", spoil.returning(function, np.float32))
-    yield Sabotage("extra axis", "a gradient of the wrong shape", spoil.reshaping(function))
-    yield Sabotage("missing gradient", "one gradient too few", spoil.dropping(function))
+        yield Sabotage("stale value", "state of the latest forward in place of this one's", mistakes.stale(function))
+    yield Sabotage("single use", "the second call fails", mistakes.single_use(function))
+    yield Sabotage("float64 result", "the dtype of float32 arguments not kept", returning(function, np.float64))
+    yield Sabotage("float32 result", "the dtype of float64 arguments not kept", returning(function, np.float32))
+    yield Sabotage("extra axis", "a gradient of the wrong shape", mistakes.reshaping(function))
+    yield Sabotage("missing gradient", "one gradient too few", mistakes.dropping(function))
 
 
 def _gradients(function: Function, arrays: Sequence[Array]) -> tuple[Array, ...]:

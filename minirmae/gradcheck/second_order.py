@@ -63,4 +63,6 @@ def _extrapolated(subject: Subject, u: Direction, w: Direction, v: Array, scale:
 def _row(
     subject: Subject, method: str, tolerance: float, error: float, verdict: Verdict, a: float, b: float, note: str
 ) -> Row:
-    return Row(subject.jointly, "second order", method, error, tolerance, verdict, analytic=a, numeric=b, note=note)
+    return Row(
+        subject.all_arguments, "second order", method, error, tolerance, verdict, analytic=a, numeric=b, note=note
+    )

@@ -36,8 +36,8 @@ class Subject:
     device: str = "cpu"
 
     @property
-    def jointly(self) -> str:
-        """What a row is called in which every argument takes part."""
+    def all_arguments(self) -> str:
+        """The argument of a row in which every argument takes part."""
         return "all" if len(self.arguments) > 1 else self.arguments[0]
 
     def point(self, dtype: Any = np.float64) -> list[Array]:

@@ -1,45 +1,18 @@
-"""Every op, loss, layer and preset of this library under the checker.
+"""The suite: every op, loss, layer and preset of this library under the checker, and every engine that is installed.
 
-A case names what it covers and makes its own point from the seed. The tables
-are in `cases.py`; a test asks the library for its public ops and layers and
-goes red if one has no case.
+The cases are listed in `cases.py` and `engine_cases.py`. A test asks the library for its public ops, layers and
+presets, and fails if one has no case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-
-from minirmae.arrays import Array, asarray, asnumpy
-from minirmae.gradcheck.adjoint import dot_test
-from minirmae.gradcheck.check import check
-from minirmae.gradcheck.model import check_model, model_function
+from minirmae.engine import installed
+from minirmae.gradcheck.case import Case
+from minirmae.gradcheck.cases import LAYERS, OPS, PRESETS
+from minirmae.gradcheck.engine_cases import engine_cases, engine_presets
 from minirmae.gradcheck.report import Report
-from minirmae.gradcheck.subject import Function
-from minirmae.layers import Layer
-
-Point = tuple[Function, tuple[Array, ...]]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One checked function.
-
-    Attributes:
-        name: unique in the suite.
-        covers: the public name of the op, layer class or preset.
-        run: the report for a seed, and a device to compare with if it is not "cpu".
-        point: for a seed, the function and the arrays it is checked at, for
-            those who want to sabotage it; None where there is no backward.
-    """
-
-    name: str
-    covers: str
-    run: Callable[..., Report]
-    point: Callable[[int], Point] | None = None
 
 
 def run_suite(
@@ -48,7 +21,8 @@ def run_suite(
     """Check the library; one report for each case.
 
     Args:
-        select: names of cases, or of the ops, layers and presets they cover; None takes all.
+        select: names of cases, of the ops, layers and presets that they cover, or "reference" or "cpu engine";
+            None takes all.
         seed: of the points, directions and cotangents.
         presets: whether to include the whole autoencoders, which take most of the time.
         device: another device, such as "cuda", whose results are compared too.
@@ -66,73 +40,13 @@ def run_suite(
 
 def selected(select: str | Sequence[str] | None = None, presets: bool = True) -> list[Case]:
     """The cases that `run_suite` runs for these arguments, in order."""
-    from minirmae.gradcheck.cases import LAYERS, OPS, PRESETS  # the tables are made of this module's cases
-
     cases = [*OPS, *LAYERS, *(PRESETS if presets else [])]
+    if installed():
+        cases += [*engine_cases(), *(engine_presets() if presets else [])]
     if select is None:
         return cases
     names = [select] if isinstance(select, str) else list(select)
-    known = {known for case in cases for known in (case.name, case.covers)}
+    known = {known for case in cases for known in (case.name, case.covers, case.engine)}
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"gradcheck: no case called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    return [case for case in cases if case.name in names or case.covers in names]
-
-
-def op_case(name: str, covers: str, function: Function, *shapes: tuple[int, ...], **options: Any) -> Case:
-    """A case for `check`: `function` at standard normal arrays of `shapes`, with the options of `check`."""
-
-    def point(seed: int) -> Point:
-        rng = np.random.default_rng(seed)
-        return function, tuple(np.asarray(rng.standard_normal(shape)) for shape in shapes)
-
-    def run(seed: int, device: str = "cpu") -> Report:
-        return check(function, *point(seed)[1], seed=seed, name=name, device=device, **options)
-
-    return Case(name, covers, run, point)
-
-
-def adjoint_case(
-    name: str,
-    forward: Callable[[Array, Array], Array],
-    adjoint: Callable[[Array, Array], Array],
-    x: tuple[int, ...],
-    held: tuple[int, ...],
-) -> Case:
-    """A case for `dot_test`: two linear maps of their first argument, at a random second one of shape `held`."""
-
-    def run(seed: int, device: str = "cpu") -> Report:
-        other = asarray(np.random.default_rng(seed).standard_normal(held), device)
-
-        def on_device(linear: Callable[[Array, Array], Array]) -> Callable[[Array], Array]:
-            return lambda u: asnumpy(linear(asarray(u, device), other))
-
-        return dot_test(on_device(forward), on_device(adjoint), np.zeros(x), seed=seed, name=name)
-
-    return Case(name, name, run)
-
-
-def model_case(
-    name: str,
-    covers: str,
-    make: Callable[[np.random.Generator], Layer],
-    shape: tuple[int, ...],
-    *,
-    rng_seed: int | None = None,
-    **options: Any,
-) -> Case:
-    """A case for `check_model`, with its options: the layer that `make` builds, at a random input of `shape`."""
-
-    def build(seed: int) -> tuple[Layer, Array]:
-        rng = np.random.default_rng(seed)
-        return make(rng), np.asarray(rng.standard_normal(shape))
-
-    def point(seed: int) -> Point:
-        model, x = build(seed)
-        values = (p.value.astype(np.float64) for _, p in model.named_parameters() if p.trainable)
-        return model_function(model, rng_seed)[1], (x, *values)
-
-    def run(seed: int, device: str = "cpu") -> Report:
-        model, x = build(seed)
-        return check_model(model, x, seed=seed, rng_seed=rng_seed, name=name, device=device, **options)
-
-    return Case(name, covers, run, point)
+    return [case for case in cases if {case.name, case.covers, case.engine} & set(names)]

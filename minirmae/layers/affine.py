@@ -49,7 +49,7 @@ class Affine(Layer):
             dx, *gradients = op_backward(dy)
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad[...] += gradient
-            return dx  # type: ignore[no-any-return]
+            return dx
 
         return y, backward
 
@@ -133,7 +133,7 @@ class LinearStack(Layer):
     def factors(self) -> Array:
         """The l matrices in the order in which they are applied, shape (l, n, n)."""
         W = self.parameters["W"].value
-        return array_module(W).broadcast_to(W, (self.layers, self.n, self.n))  # type: ignore[no-any-return]
+        return array_module(W).broadcast_to(W, (self.layers, self.n, self.n))
 
     def collapse(self) -> Array:
         """The one (n, n) matrix `W_1 W_2 ... W_l` that does what the stack does."""

@@ -50,7 +50,7 @@ def gather(parameters: list[Parameter]) -> Store:
     if len({id(p) for p in parameters}) != len(parameters):
         shared = "LinearStack(..., shared=True) for one weight used several times"
         raise ValueError(f"a layer occurs twice in this model; build two layers, or use {shared}")
-    dtypes, devices = ({f(p.value) for p in parameters} for f in (lambda value: str(value.dtype), device_of))
+    dtypes, devices = {str(p.value.dtype) for p in parameters}, {device_of(p.value) for p in parameters}
     if len(dtypes) > 1:
         raise TypeError(f"all parameters of a model must share one dtype, got {', '.join(sorted(dtypes))}")
     if len(devices) > 1:

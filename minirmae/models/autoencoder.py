@@ -8,8 +8,8 @@ The two differ by one number, `linear_layers`: 0 is the plain autoencoder
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -86,25 +86,33 @@ class Autoencoder(Layer):
         return Autoencoder(clone.encoder, stack, clone.decoder)
 
 
+def option(default: Any, text: str, choices: Sequence[str] = (), *, none: str = "") -> Any:
+    """Return a field of a configuration that describes itself, so that the command line can make an option of it.
+
+    Args:
+        default: its default, or MISSING.
+        text: what it means.
+        choices: the words that it may be; none for anything of its type.
+        none: what it is if nothing is given, in words, where the default does not say that.
+    """
+    return field(default=default, metadata={"help": text, "choices": tuple(choices), "none": none})
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """What determines an autoencoder up to its weights.
 
-    Attributes:
-        preset: "shapes", "mnist" or "celeba".
-        latent: n, the width of the code.
-        linear_layers: l; 0 is the plain autoencoder.
-        variant: "linear"; or an ablation: "fixed" (random linear layers that are not
-            trained), "shared" (one weight for all), "relu" (each followed by a ReLU).
+    The variants are "linear", or an ablation: "fixed" (random linear layers that are not trained), "shared" (one weight
+    for all), "relu" (each followed by a ReLU).
 
     Raises:
         ValueError: unknown preset or variant, or a size out of range.
     """
 
-    preset: str
-    latent: int
-    linear_layers: int
-    variant: str = "linear"
+    preset: str = option(MISSING, "the paper's architecture", tuple(PRESETS))
+    latent: int = option(MISSING, "n, width of the code", none="the paper's")
+    linear_layers: int = option(MISSING, "l, number of linear layers; 0 is the plain autoencoder", none="the paper's")
+    variant: str = option("linear", "what the linear layers are", VARIANTS)
 
     def __post_init__(self) -> None:
         require_choice("autoencoder", "preset", self.preset, PRESETS)

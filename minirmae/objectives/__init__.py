@@ -1,7 +1,7 @@
-"""What a model is trained for: one file an objective, and the recipes that name them.
+"""What a model is trained for: the loss of each method with its gradient, and the recipes that name them.
 
 To write your own, return `loss, backward` from a function of `(model, x, rng)`
-and hand it to `minirmae.runs.fit` or `train`.
+and pass it to `minirmae.fit` or `minirmae.train`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Classification: the one objective here whose model is no autoencoder.
 
-A LeNet-type classifier is trained on labelled images, so that there are
-features to compare sets of images by (`minirmae.measures`). The loss is the
-mean cross-entropy of the softmax of its logits.
+A LeNet-type classifier is trained on labelled images. Its features serve to
+compare sets of images (`minirmae.measures`). The loss is the mean cross-entropy
+of the softmax of its logits.
 """
 
 from __future__ import annotations
@@ -49,14 +49,16 @@ def _build(config: ModelConfig, settings: Settings, rng: np.random.Generator, dt
     return lenet(PRESETS[config.preset].image, settings["classes"], rng, dtype)
 
 
-RECIPE = Recipe(
-    name="classify",
-    title="LeNet",
-    statement="classify labelled images, for features to measure images by",
-    source="LeCun, Bottou, Bengio, Haffner 1998 (Proceedings of the IEEE 86)",
-    objective=_objective,
-    build=_build,
-    settings={"classes": 10},
-    training={"batch_size": 64, "learning_rate": 2e-3, "schedule": "cosine", "evaluation_images": 10_000},
-    per_image=True,
+RECIPES = (
+    Recipe(
+        name="classify",
+        title="LeNet",
+        statement="classify labelled images, for features to measure images by",
+        source="LeCun, Bottou, Bengio, Haffner 1998 (Proceedings of the IEEE 86)",
+        objective=_objective,
+        build=_build,
+        settings={"classes": 10},
+        training={"batch_size": 64, "learning_rate": 2e-3, "schedule": "cosine", "evaluation_images": 10_000},
+        per_image=True,
+    ),
 )

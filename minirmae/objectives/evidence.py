@@ -1,4 +1,4 @@
-"""The two terms of the variational bound, in nats for each image.
+"""The two terms of the evidence bound, in nats per image.
 
 A variational autoencoder (Kingma and Welling 2013, arXiv 1312.6114) encodes an
 image as a normal distribution q(z|x) with mean mu and variance exp(v), and
@@ -7,9 +7,9 @@ scores it by
     reconstruction = -E log p(x|z),         Bernoulli in each pixel, one sample z
     divergence     = KL(q(z|x) || N(0, I)).
 
-Their sum is minus the evidence bound. Every member of the family is a function
-of these two numbers, so it needs their two derivatives only: `terms` returns
-both terms and a backward that takes both.
+Their sum is minus the evidence bound. The loss of every relative of the VAE is a
+function of these two numbers (`vae.py`), so `terms` returns both, and a backward
+that takes the derivatives with respect to both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from minirmae.arrays import Array, array_module
-from minirmae.layers import Backward, Layer, Sigmoid
+from minirmae.layers import Backward, Layer, Sequential, Sigmoid
 from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.recipe import Settings
 from minirmae.ops import binary_cross_entropy_with_logits
@@ -35,7 +35,7 @@ class GaussianCode(Layer):
 
     The noise is standard normal, drawn from the rng and not differentiated
     (the reparametrisation of the paper's section 2.4): `dmu = dz`,
-    `dv = dz exp(v / 2) noise / 2`. `fixed` are arrays that a subclass keeps here.
+    `dv = dz exp(v / 2) noise / 2`. `fixed` are arrays to store in the model with the layer.
     """
 
     def __init__(self, n: int, fixed: dict[str, Array] | None = None) -> None:
@@ -76,7 +76,7 @@ def gaussian_divergence(h: Array) -> tuple[Array, LossBackward]:
     """
     xp = array_module(h)
     mu, v = _halves("gaussian_divergence", h)
-    # exp(v) - 1 keeps its digits near v = 0, where a code entry that is not used ends up.
+    # exp(v) - 1 keeps its digits near v = 0, which is where entries end up that the code does not use.
     excess = xp.expm1(v)
 
     def backward(dloss: float = 1.0) -> Array:
@@ -90,29 +90,19 @@ def logits(decoder: Layer, z: Array, rng: np.random.Generator | None = None) -> 
 
     A cross-entropy computed from these neither overflows nor takes the logarithm of 0.
 
-    Raises TypeError if the decoder does not end in a `Sigmoid`.
+    Raises TypeError if the decoder is not a `Sequential` that ends in a `Sigmoid`.
     """
-    *layers, last = decoder.children.values()
-    if not isinstance(last, Sigmoid):
+    last = [decoder, *decoder.children.values()][-1]
+    if not (isinstance(decoder, Sequential) and isinstance(last, Sigmoid)):
         raise TypeError(f"logits: the decoder must end in a Sigmoid, but ends in {type(last).__name__}")
-    backwards = []
-    for layer in layers:
-        z, layer_backward = layer(z, rng)
-        backwards.append(layer_backward)
-
-    def backward(dlogits: Array) -> Array:
-        for layer_backward in reversed(backwards):
-            dlogits = layer_backward(dlogits)
-        return dlogits
-
-    return z, backward
+    return decoder[:-1](z, rng)
 
 
 def terms(model: Autoencoder, x: Array, rng: np.random.Generator | None) -> tuple[Array, Array, TermsBackward]:
-    """Return reconstruction and divergence, both in nats for each image, and their backward.
+    """Return reconstruction and divergence, both in nats per image and averaged over the batch, and their backward.
 
-    `backward(dreconstruction, ddivergence)` adds into the model's gradients. Without an rng
-    z is the mean of q(z|x), so the sum is no longer a bound, but it is repeatable.
+    `backward(dreconstruction, ddivergence)` adds to the model's gradients. Without an rng
+    z is the mean of q(z|x): the result is repeatable, but the sum is no longer a bound.
     """
     h, encoder_backward = model.encoder(x, rng)
     z, code_backward = model.bottleneck(h, rng)

@@ -1,9 +1,9 @@
 """What a model is trained for: `loss, backward = objective(model, x, rng)`.
 
-`backward()` adds the gradient of the loss into the model's gradients. Where training moves something that has no
-gradient, a moving average say, it returns a function `update` that the training step calls after the optimiser's; what
-`update` changes lives in `model.fixed`, so that a checkpoint has it. `rng` is the source of noise in training; None
-evaluates.
+`backward()` adds the gradient of the loss to the model's gradients. Some methods also change something that has no
+gradient, such as a moving average. Their backward returns a function `update`, which the training step calls after
+the optimiser's step. What `update` changes is stored in `model.fixed`, so a checkpoint contains it. `rng` is the
+source of noise in training; None means evaluation, without noise.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A recipe: an objective, the model it needs, and the settings that its paper chose.
+"""A recipe: an objective, the model that it needs, and the settings that its paper chose.
 
-`minirmae train --objective NAME` looks a recipe up in `registry.py`. Every
-recipe is a file of its own: the statement, the value, the backward and, at its
-end, the record `RECIPE`.
+`minirmae train --objective NAME` looks a recipe up in `registry.py`. Each module
+of this package states its equations, implements value and backward, and ends
+with its recipes, the tuple `RECIPES`.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ class Recipe:
         title: short name for legends and tables.
         statement: what is minimised, in one line.
         source: the paper.
-        objective: the objective for complete settings; raises ValueError if one is out of range.
-        build: the model for a configuration, complete settings, a generator and a dtype;
-            raises ValueError if they do not go together.
-        settings: every setting with the paper's default.
-        choices: the words that a setting may be, by its name.
-        linear_layers: l where none is asked for; None is the preset's own number.
-        per_image: whether the loss is a mean over images, perhaps plus terms of the parameters alone, and moves
-            nothing else; then several workers can share a batch.
-        training: fields of the training configuration that the paper sets otherwise than IRMAE's.
-        essential: names out of `training` that make the objective what it is; another value is refused.
+        objective: returns the objective for complete settings; raises ValueError if a setting is out of range.
+        build: returns the model for a configuration, complete settings, a generator and a dtype;
+            raises ValueError if they are incompatible.
+        settings: every setting with its default.
+        choices: the allowed words of each setting that is a word.
+        linear_layers: the default number of linear layers; None means the preset's own.
+        per_image: whether the loss is a mean over images, perhaps plus terms of the parameters alone, and backward
+            returns no `update`; then several workers can share a batch.
+        training: fields of the training configuration in which the paper differs from IRMAE.
+        essential: names from `training` without which the method would be another; other values are refused.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Recipe:
         """Return all settings: those given, and the defaults of the others.
 
         Raises:
-            TypeError: a value is not of its default's kind.
+            TypeError: a value is not of the same kind as its default.
             ValueError: an unknown name, an unknown word, or a number that is not finite or that the objective refuses.
         """
         unknown = sorted(set(settings) - set(self.settings))
@@ -101,3 +101,16 @@ class Recipe:
         if not math.isfinite(value):
             raise ValueError(f"objective {self.name}: {name} must be finite, got {value!r}")
         return type(default)(value)
+
+
+def require_setting(objective: str, name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raise ValueError unless `low <= value <= high`.
+
+    >>> require_setting("l1", "weight", -1.0, 0.0)
+    Traceback (most recent call last):
+    ...
+    ValueError: objective l1: weight must be at least 0, got -1.0
+    """
+    if not low <= value <= high:
+        expected = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise ValueError(f"objective {objective}: {name} must be {expected}, got {value!r}")

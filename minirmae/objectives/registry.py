@@ -1,4 +1,4 @@
-"""All recipes, by name; a recipe's file is imported when it is asked for."""
+"""All recipes, by name; the module of a recipe is imported when the recipe is asked for."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import importlib
 from minirmae.objectives.recipe import Recipe
 from minirmae.validation import require_choice
 
-_FILES = {
+_MODULES = {
     "plain": "plain",
-    "l1": "l1",
-    "l2": "l2",
-    "dropout": "dropout",
-    "denoising": "denoising",
+    "l1": "penalties",
+    "l2": "penalties",
+    "dropout": "noise",
+    "denoising": "noise",
     "vae": "vae",
-    "vae-irmae": "vae_irmae",
-    "beta-vae": "beta_vae",
-    "beta-vae-capacity": "beta_vae_capacity",
+    "vae-irmae": "vae",
+    "beta-vae": "vae",
+    "beta-vae-capacity": "vae",
     "contractive": "contractive",
     "saturating": "saturating",
-    "rae-l2": "rae_l2",
-    "rae-gp": "rae_gp",
-    "rae-sn": "rae_sn",
-    "irmae-wd": "irmae_wd",
-    "lorae": "lorae",
+    "rae-l2": "rae",
+    "rae-gp": "rae",
+    "rae-sn": "rae",
+    "irmae-wd": "plain",
+    "lorae": "penalties",
     "rrae": "rrae",
     "overcomplete": "overcomplete",
     "sparse": "sparse",
     "vq-vae": "vq_vae",
     "classify": "classify",
 }
-"""Name of the recipe to name of its file; the order is that of tables."""
+"""The module whose `RECIPES` contain the recipe of that name; tables list the names in this order."""
 
-NAMES = tuple(_FILES)
+NAMES = tuple(_MODULES)
 
 
 def recipe(name: str) -> Recipe:
@@ -44,6 +44,5 @@ def recipe(name: str) -> Recipe:
     'AE'
     """
     require_choice("objective", "name", name, NAMES)
-    found = importlib.import_module(f"minirmae.objectives.{_FILES[name]}").RECIPE
-    assert isinstance(found, Recipe)
-    return found
+    recipes: tuple[Recipe, ...] = importlib.import_module(f"minirmae.objectives.{_MODULES[name]}").RECIPES
+    return next(found for found in recipes if found.name == name)

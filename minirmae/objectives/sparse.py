@@ -4,48 +4,114 @@ The loss of Ranzato, Boureau and LeCun 2007 ("Sparse feature learning for deep
 belief networks", NIPS 20) for one image x and a code z, with the logistic l of
 gain g, is
 
-    a_e |z - encoder(x)|^2 + |x - decoder(l(z))|^2 + a_s sum_i log(1 + l(z_i)^2) + a_r |W|_1,
+    a_e |z - encoder(x)|^2 + |x - decoder(l(z))|^2 + a_s sum_i log(1 + l(z_i)^2) + a_r |W|_1.
 
-here averaged over the images and divided by the number of their entries, so that
-its second term is the mean squared error of the other objectives. Learning has
-two phases. First z descends this loss from encoder(x), the weights held; then the
-weights take a step, z held. Holding z is no approximation at a minimum: there the
-loss does not depend on z to first order, so the derivative of the minimum is the
+Here it is averaged over the images and divided by the number of their entries, so
+that its second term is the mean squared error of the other objectives. Learning has
+two phases. First z descends this loss from encoder(x), with the weights held; then
+the weights take a step, with z held. Holding z is no approximation at a minimum: there
+the loss does not depend on z to first order, so the derivative of the minimum is the
 partial derivative that phase two uses.
+
+Encoder and decoder of the paper's machine are linear, and the decoder's matrix is the
+encoder's, transposed: `encoder(x) = x W + b`, `decoder(l) = l W' + c`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minirmae.arrays import Array, array_module
-from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
+from minirmae.layers import Backward, Flatten, Layer, Linear, Sequential, Shape
+from minirmae.models.autoencoder import PRESETS, Autoencoder, ModelConfig, build
 from minirmae.objectives.objective import Objective, ObjectiveBackward
-from minirmae.objectives.recipe import Recipe, Settings
-from minirmae.objectives.setting import require_range
-from minirmae.objectives.sparse_machine import Logistic, tied_machine
+from minirmae.objectives.recipe import Recipe, Settings, require_setting
+from minirmae.ops import linear, reshape, sigmoid
 from minirmae.validation import require_int
 
 _WHERE = "objective sparse"
 
 
+class Logistic(Layer):
+    """`1 / (1 + exp(-g z))`, applied to every entry; g is a fixed gain."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        if not gain > 0:
+            raise ValueError(f"Logistic: gain must be positive, got {gain!r}")
+        self.gain = gain
+
+    def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
+        y, sigmoid_backward = sigmoid(x * self.gain)
+
+        def backward(dy: Array) -> Array:
+            return sigmoid_backward(dy) * self.gain
+
+        return y, backward
+
+
+class Transposed(Layer):
+    """`y = x W' + c` with another layer's W, as images of `shape`.
+
+    The matrix remains the other layer's parameter, and its gradient is added there.
+    Both layers must be parts of one model, so that they are copied together.
+    """
+
+    def __init__(self, source: Linear, shape: Shape, dtype: Any = np.float32) -> None:
+        super().__init__({"c": np.zeros(source.parameters["W"].shape[0], dtype)})
+        self.weight, self.shape = source.parameters["W"], shape
+
+    def __call__(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Backward]:
+        c = self.parameters["c"]
+        flat, linear_backward = linear(x, self.weight.value.T, c.value)
+        y, reshape_backward = reshape(flat, self.shape)
+
+        def backward(dy: Array) -> Array:
+            dx, dW, dc = linear_backward(reshape_backward(dy))
+            self.weight.grad[...] += dW.T
+            c.grad[...] += dc
+            return dx
+
+        return y, backward
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return self.shape
+
+
+def tied_machine(config: ModelConfig, gain: float, rng: np.random.Generator, dtype: Any = np.float32) -> Autoencoder:
+    """Build the linear machine with one matrix W (H W C, n) for the images of a preset.
+
+    Raises ValueError if `config` asks for linear layers or `gain` is not positive.
+
+    >>> model = tied_machine(ModelConfig.paper("mnist", linear_layers=0), 7.0, np.random.default_rng(0))
+    >>> model.values.size == 1024 * 128 + 128 + 1024
+    True
+    """
+    if config.linear_layers:
+        raise ValueError(f"sparse: the tied machine has no linear layers, got linear_layers {config.linear_layers}")
+    shape = PRESETS[config.preset].image
+    source = Linear(math.prod(shape), config.latent, rng=rng, dtype=dtype)
+    return Autoencoder(Sequential(Flatten(), source), Logistic(gain), Transposed(source, shape, dtype))
+
+
 def code_energy(
     model: Autoencoder, x: Array, z: Array, h: Array, settings: Settings
 ) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
-    """The terms of the loss that depend on the code, for each image, and not divided by anything.
+    """The terms of the loss that depend on the code, one sum per image, not averaged.
 
     Args:
         model: its bottleneck is the logistic.
         x: images (N, H, W, C).
         z: codes before the logistic (N, n).
-        h: what the encoder says of x (N, n).
-        settings: of the recipe.
+        h: the encoder's codes of x (N, n).
+        settings: the recipe's, complete.
 
     Returns:
-        energy (N,), and `backward(denergy) -> (dz, dh)`, which adds into the decoder's gradients.
+        energy (N,), and `backward(denergy) -> (dz, dh)`, which adds to the decoder's gradients.
     """
     code, logistic_backward = model.bottleneck(z)
     x_hat, decoder_backward = model.decoder(code)
@@ -65,14 +131,14 @@ def code_energy(
 
 
 def infer(model: Autoencoder, x: Array, settings: Settings) -> Array:
-    """Phase one: codes z (N, n) of lower energy than the encoder's, by gradient descent from them.
+    """Phase one: codes z (N, n) of lower energy than the encoder's, by gradient descent that starts there.
 
-    Each image has a step size of its own. A step that does not lower the image's
-    energy is not taken, and the next one is half as long. No gradient is left in the model.
+    Each image has its own step size. A step that does not lower the image's energy is
+    rejected, and the next one is half as long. The model's gradients do not change.
     """
     xp = array_module(x)
     h, _ = model.encoder(x)
-    kept = model.grads.copy()  # the decoder's backward adds into them, and phase one must not show
+    kept = model.grads.copy()  # the decoder's backward adds to them
     ones = xp.ones(len(x), dtype=h.dtype)
     rate = xp.full(len(x), settings["rate"], dtype=h.real.dtype)
     energy, backward = code_energy(model, x, h, h, settings)
@@ -115,7 +181,7 @@ def _per_image(entries: Array) -> Array:
 
 def _objective(settings: Settings) -> Objective:
     for name in ("prediction", "sparsity", "weights"):
-        require_range("sparse", name, settings[name], 0.0)
+        require_setting("sparse", name, settings[name], 0.0)
     for name in ("gain", "rate"):
         if settings[name] <= 0:
             raise ValueError(f"{_WHERE}: {name} must be positive, got {settings[name]}")
@@ -129,21 +195,23 @@ def _build(config: ModelConfig, settings: Settings, rng: np.random.Generator, dt
     return build(config, rng, dtype, bottleneck=lambda rng: Logistic(settings["gain"]))
 
 
-RECIPE = Recipe(
-    name="sparse",
-    title="sparse",
-    statement="reconstruct from the sparse code of least energy, and teach the encoder to find it",
-    source="Ranzato, Boureau, LeCun 2007 (NIPS 20)",
-    objective=_objective,
-    build=_build,
-    settings={
-        "machine": "preset",
-        "gain": 1.0,
-        "prediction": 1.0,
-        "sparsity": 0.2,
-        "weights": 4e-4,
-        "steps": 10,
-        "rate": 0.1,
-    },
-    choices={"machine": ("preset", "tied")},
+RECIPES = (
+    Recipe(
+        name="sparse",
+        title="sparse",
+        statement="reconstruct from the sparse code of least energy, and teach the encoder to find it",
+        source="Ranzato, Boureau, LeCun 2007 (NIPS 20)",
+        objective=_objective,
+        build=_build,
+        settings={
+            "machine": "preset",
+            "gain": 1.0,
+            "prediction": 1.0,
+            "sparsity": 0.2,
+            "weights": 4e-4,
+            "steps": 10,
+            "rate": 0.1,
+        },
+        choices={"machine": ("preset", "tied")},
+    ),
 )

@@ -2,10 +2,10 @@
 
     y = layer(x; W / sigma, b),      sigma = u' M v
 
-M is the kernel W as a matrix, its last axis against all others, and u and v
-estimate its first singular vectors: one step of power iteration after each
-update of W keeps up with it (Miyato, Kataoka, Koyama, Yoshida 2018, algorithm 1).
-As there, u and v are data; sigma depends on W through M alone.
+M is the kernel W as a matrix, with its last axis as columns and all others as rows.
+u and v estimate its first singular vectors: after each update of W one step of
+power iteration suffices (Miyato, Kataoka, Koyama, Yoshida 2018, algorithm 1).
+As there, u and v are held constant; sigma depends on W through M alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from minirmae.tangents.layers import LayerTangent, tangent, tangent_rule
 from minirmae.tangents.ops import Pair
 
 _FIRST_ITERATIONS = 15
-"""Steps of power iteration at the start, so that training begins with nearly the right sigma."""
+"""Steps of power iteration at construction, so that training begins with a good estimate of sigma."""
 
 
 class SpectralNorm(Layer):
@@ -28,11 +28,11 @@ class SpectralNorm(Layer):
 
     Args:
         layer: `Linear`, `Conv2d` or `ConvTranspose2d`; it becomes a child of this one.
-        rng: source of the first guess of v.
+        rng: source of the initial v.
 
     Raises TypeError if `layer` has no kernel `W`.
 
-    The vectors are the fixed parameters `u` and `v`; `iterate` moves them.
+    The vectors are the fixed parameters `u` and `v`; `iterate` updates them.
 
     `W / sigma` acts on x as W acts on `x / sigma`, so the layer itself is called
     with a smaller input. With `dx_s` the gradient at `x / sigma`,
@@ -79,7 +79,7 @@ class SpectralNorm(Layer):
         v /= norm(v)
 
     def add_gradient(self, dsigma: Array) -> None:
-        """Add what `sigma` passes on to the gradient of W: `dsigma u v'`."""
+        """Add the gradient that W receives through `sigma`: `dsigma u v'`."""
         W = self.layer.parameters["W"]
         outer = array_module(W.value).outer(self._vector("u"), self._vector("v"))
         W.grad[...] += (dsigma * outer).reshape(W.shape)
@@ -110,5 +110,5 @@ def normalised(layer: Layer) -> Iterator[SpectralNorm]:
 
 
 def _matrix(W: Array) -> Array:
-    """A kernel as a matrix, a view: its last axis against all others."""
+    """A kernel as a matrix, a view: the last axis as columns, all others as rows."""
     return W.reshape(-1, W.shape[-1])

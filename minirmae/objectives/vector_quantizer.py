@@ -1,4 +1,4 @@
-"""Vector quantisation: each stretch of a code is replaced by the nearest of K codewords.
+"""Vector quantisation: each group of entries of a code is replaced by the nearest of K codewords.
 
 A code of n numbers is cut into n/d groups of d, and all groups choose from one
 codebook. Choosing has no derivative; what stands in for it is the
@@ -17,11 +17,11 @@ from minirmae.measures.rank import effective_rank
 from minirmae.validation import require_cotangent, require_float, require_ndim, require_positive_int
 
 BLOCK = 1 << 22
-"""Largest number of distances that are held at a time."""
+"""Largest number of distances in memory at a time."""
 
 
 def nearest(vectors: Array, codebook: Array) -> Array:
-    """Index of the codeword nearest to each vector, the first one where two are equally near.
+    """Index of the codeword nearest to each vector, the first of those equally near.
 
     Args:
         vectors: shape (G, d).
@@ -56,7 +56,7 @@ def nearest(vectors: Array, codebook: Array) -> Array:
 def perplexity(indices: Array, codewords: int) -> float:
     """Return exp(-sum p ln p) of the frequencies p with which `indices` name the `codewords`.
 
-    It runs from 1, when one codeword does all the work, to K, when all are used equally.
+    It is between 1, when one codeword is always chosen, and K, when all are chosen equally often.
 
     >>> round(perplexity(np.array([[0, 1], [1, 0]]), codewords=8), 12)
     2.0
@@ -140,7 +140,7 @@ class VectorQuantizer(Layer):
     def gather(self, indices: Array, vectors: Array) -> Array:
         """The sum (K, d) over the groups that choose a codeword of their `vectors` (N n/d, d), the adjoint of `lookup`.
 
-        A product, because additions to one place in no fixed order would not repeat bit for bit on a card.
+        A product, because scattered additions have no fixed order on a GPU: their rounding would vary.
         """
         return self.choices(indices).astype(vectors.dtype).T @ vectors
 
@@ -154,21 +154,21 @@ class VectorQuantizer(Layer):
         xp, chosen = array_module(h), self.choices(indices).sum(axis=0)
         counts[...] = decay * counts + (1 - decay) * chosen
         sums[...] = decay * sums + (1 - decay) * self.gather(indices, self.groups(h))
-        # Where nobody chose, both averages shrink alike: their ratio stays, and need not be formed near 0/0.
+        # Where no group chose, both averages shrink by one factor; their ratio stays, and is not computed near 0/0.
         used = chosen > 0
         codebook[...] = xp.where(used[:, None], sums / xp.where(used, counts, 1)[:, None], codebook)
 
     def reseed(self, h: Array, indices: Array, order: Array, after: int) -> None:
-        """Put every codeword that `after` steps in a row have not chosen onto a group of `h`.
+        """Replace every codeword that no group has chosen for `after` steps by a group of `h`; 0 means never.
 
-        `order` (K,) numbers the groups to use, the first for the first dead codeword and so on. 0 steps is never.
+        `order` (K,) lists the groups to use, the first for the first dead codeword and so on.
         """
         xp, unused = array_module(h), self.parameters["unused"].value
         unused[...] = (unused + 1) * ~self.choices(indices).any(axis=0)
         if after == 0:
             return
         dead = unused >= after
-        # The first dead codeword takes the first group, the second the second; the living take what is thrown away.
+        # Dead codeword number i is replaced by group order[i]; what the others would get is not used.
         fresh = self.groups(h)[asarray(order, device_of(h))[xp.maximum(xp.cumsum(dead) - 1, 0)]]
         replaced = {"unused": 0, "codebook": fresh}
         if self.moving_average:

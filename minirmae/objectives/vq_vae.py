@@ -12,12 +12,12 @@ moving average (appendix A.1) the second term is left out.
 
 The gradient is that of this expression with everything inside sg[.] constant. It
 is not the derivative of the loss's value, which jumps where a choice changes
-and in between does not depend on h through the decoder. With dz the
+and between the jumps does not depend on h through the decoder. With dz the
 decoder's gradient at q and M entries in h:
 
     dh = dz + (2 beta / M) (h - q),   de_k = (2 / M) sum over groups g that chose k of (e_k - h_g).
 
-The encoder gets dz as if quantisation were the identity; the codebook gets none of it.
+The encoder receives dz as if quantisation were the identity; the codebook receives none of it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ import numpy as np
 from minirmae.arrays import Array
 from minirmae.models.autoencoder import Autoencoder, ModelConfig, build
 from minirmae.objectives.objective import Objective, ObjectiveBackward, Update
-from minirmae.objectives.recipe import Recipe, Settings
-from minirmae.objectives.setting import require_range
+from minirmae.objectives.recipe import Recipe, Settings, require_setting
 from minirmae.objectives.vector_quantizer import VectorQuantizer, perplexity
 from minirmae.ops import mean_squared_error
-from minirmae.validation import require_int, require_positive_int
+from minirmae.validation import require_int, require_positive_int, require_range
 
 _WHERE = "objective vq-vae"
 
@@ -50,13 +49,13 @@ def vq_vae(
     """Reconstruction, codebook and commitment terms at the images `x` (N, H, W, C).
 
     Args:
-        model: its bottleneck is a `VectorQuantizer`, which says how the codebook learns.
+        model: its bottleneck is a `VectorQuantizer`, which determines how the codebook is trained.
         rng: decides which encoder outputs replace dead codewords; None evaluates.
         beta: weight of the commitment.
         decay: gamma of the moving averages.
-        reseed_after: steps without being chosen after which a codeword is dead; 0 is never.
+        reseed_after: number of steps without being chosen after which a codeword is replaced; 0 means never.
 
-    Raises TypeError if the bottleneck is another.
+    Raises TypeError if the bottleneck is not a `VectorQuantizer`.
     """
     quantizer = _quantizer(model)
     h, encoder_backward = model.encoder(x, rng)
@@ -66,7 +65,8 @@ def vq_vae(
     reconstruction, reconstruction_backward = mean_squared_error(x_hat, x)
     distance, distance_backward = mean_squared_error(h, q)
     loss = reconstruction + (beta if quantizer.moving_average else 1 + beta) * distance
-    # Distinct groups first; drawn whether or not a codeword is dead, so that the noise does not depend on it.
+    # Drawn whether or not a codeword is dead, so that later noise does not depend on it; no group is used twice
+    # unless there are fewer groups than codewords.
     order = None if rng is None else np.resize(rng.permutation(indices.size), quantizer.codewords)
 
     def backward() -> Update | None:
@@ -109,9 +109,8 @@ def _objective(settings: Settings) -> Objective:
     beta, decay, reseed_after = settings["beta"], settings["decay"], settings["reseed_after"]
     require_positive_int(_WHERE, codewords=settings["codewords"], width=settings["width"])
     require_int(_WHERE, "reseed_after", reseed_after, 0)
-    require_range("vq-vae", "beta", beta, 0.0)
-    if not 0 <= decay < 1:
-        raise ValueError(f"{_WHERE}: decay must lie in [0, 1), got {decay}")
+    require_setting("vq-vae", "beta", beta, 0)
+    require_range(_WHERE, "decay", decay, 0, 1)
     return lambda model, x, rng: vq_vae(model, x, rng, beta=beta, decay=decay, reseed_after=reseed_after)
 
 
@@ -126,13 +125,22 @@ def _build(config: ModelConfig, settings: Settings, rng: np.random.Generator, dt
     )
 
 
-RECIPE = Recipe(
-    name="vq-vae",
-    title="VQ-VAE",
-    statement="reconstruct from the nearest codewords of a learned codebook; commit the encoder to them",
-    source="van den Oord, Vinyals, Kavukcuoglu 2017 (arXiv 1711.00937)",
-    objective=_objective,
-    build=_build,
-    settings={"codewords": 512, "width": 4, "beta": 0.25, "codebook": "gradient", "decay": 0.99, "reseed_after": 100},
-    choices={"codebook": ("gradient", "moving-average")},
+RECIPES = (
+    Recipe(
+        name="vq-vae",
+        title="VQ-VAE",
+        statement="reconstruct from the nearest codewords of a learned codebook; commit the encoder to them",
+        source="van den Oord, Vinyals, Kavukcuoglu 2017 (arXiv 1711.00937)",
+        objective=_objective,
+        build=_build,
+        settings={
+            "codewords": 512,
+            "width": 4,
+            "beta": 0.25,
+            "codebook": "gradient",
+            "decay": 0.99,
+            "reseed_after": 100,
+        },
+        choices={"codebook": ("gradient", "moving-average")},
+    ),
 )

@@ -21,7 +21,7 @@ def mean_squared_error(prediction: Array, target: Array) -> tuple[Array, LossBac
     _require_alike("mean_squared_error", prediction=prediction, target=target)
     error = prediction - target
     loss = (error * error).mean()
-    return loss, _times("mean_squared_error backward", lambda: error * (2 / error.size), loss)
+    return loss, _times("mean_squared_error", lambda: error * (2 / error.size), loss)
 
 
 def binary_cross_entropy_with_logits(logits: Array, target: Array) -> tuple[Array, LossBackward]:
@@ -33,8 +33,8 @@ def binary_cross_entropy_with_logits(logits: Array, target: Array) -> tuple[Arra
     xp, positive = array_module(logits), logits.real >= 0
     softplus = logits * positive + xp.log1p(xp.exp(xp.where(positive, -logits, logits)))
     loss = (softplus - target * logits).mean()
-    where = "binary_cross_entropy_with_logits backward"
-    return loss, _times(where, lambda: (sigmoid(logits)[0] - target) * (1 / logits.size), loss)
+    slope = (sigmoid(logits)[0] - target) * (1 / logits.size)
+    return loss, _times("binary_cross_entropy_with_logits", lambda: slope, loss)
 
 
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, LossBackward]:
@@ -70,7 +70,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, LossBack
         dlogits[rows, labels] -= 1
         return dlogits * (1 / N)
 
-    return loss, _times(f"{where} backward", slope, loss)
+    return loss, _times(where, slope, loss)
 
 
 def _require_alike(where: str, **arrays: Array) -> None:
@@ -86,7 +86,7 @@ def _times(where: str, slope: Callable[[], Array], loss: Array) -> LossBackward:
 
     def backward(dloss: Any = 1.0) -> Array:
         if hasattr(dloss, "dtype"):
-            require_cotangent(where, dloss, loss)
+            require_cotangent(f"{where} backward", dloss, loss)
         return slope() * dloss
 
     return backward

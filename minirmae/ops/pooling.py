@@ -21,7 +21,7 @@ def avg_pool2d(x: Array, kernel: Pixels, stride: Pixels | None = None) -> tuple[
     """
     pixels = list(window_pixels("avg_pool2d", x, kernel, stride))
     weight = 1 / len(pixels)
-    y: Array = sum(x[at] for at in pixels) * weight
+    y: Array = sum((x[at] for at in pixels[1:]), start=x[pixels[0]]) * weight
 
     def backward(dy: Array) -> Array:
         require_cotangent("avg_pool2d backward", dy, y)

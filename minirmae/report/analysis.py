@@ -55,14 +55,14 @@ def analyse(run: Run, *, images: int = 10_000, device: str = "cpu") -> Analysis:
     """
     checkpoint = run.checkpoint()
     model = run.model().to(device)
-    fast = prepared(model)
+    computed = prepared(model, run.config.engine)
     dataset = evaluation_data(replace(run.config, evaluation_images=images))
     hidden, codes, total = [], [], 0.0
     for indices in ordered_batches(len(dataset), _BATCH):
         x = to_device(dataset.batch(indices, model.dtype), model.device)
-        hidden.append(fast.encode_hidden(x))
-        codes.append(fast.transform(hidden[-1]))
-        loss, _ = mean_squared_error(fast.decode(codes[-1]), x)
+        hidden.append(computed.encode_hidden(x))
+        codes.append(computed.transform(hidden[-1]))
+        loss, _ = mean_squared_error(computed.decode(codes[-1]), x)
         total += float(asnumpy(loss)) * len(x)
     xp, stack = array_module(codes[0]), model.bottleneck
     z = xp.concatenate(codes)

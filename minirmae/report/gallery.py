@@ -66,7 +66,7 @@ def _codes(analysis: Analysis, chosen: Array) -> Array:
 
 def _decoded(analysis: Analysis, codes: Array) -> Array:
     """The pictures of codes, as a NumPy array."""
-    return asnumpy(prepared(analysis.model).decode(codes))
+    return asnumpy(prepared(analysis.model, analysis.run.config.engine).decode(codes))
 
 
 def _choose(analysis: Analysis, count: int, rng: np.random.Generator) -> Array:

@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minirmae.data import Dataset, Labelled, Subset, open_dataset, spread_indices, steps_per_epoch
 from minirmae.models.autoencoder import PRESETS, Autoencoder
 from minirmae.models.classifier import Classifier
-from minirmae.data import Dataset, Labelled, Subset, open_dataset, spread_indices, steps_per_epoch
 from minirmae.objectives.objective import Objective
 from minirmae.objectives.registry import recipe
 from minirmae.optimizers import SGD, Adam, AdamW, Momentum, Optimizer, Schedule
-from minirmae.schedules import cosine, step_decay
 from minirmae.runs.config import TrainingConfig
+from minirmae.schedules import cosine, step_decay
 
 _WEIGHT_STREAM = 5
 

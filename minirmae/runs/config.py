@@ -2,9 +2,8 @@
 
 A configuration says everything that determines the weights at the end: two
 runs of equal configuration are equal. It is checked when it is made, so that
-a mistake costs no training. Every field carries its meaning, its choices and,
-if its default is None, what None stands for; `minirmae train` makes its
-options from that.
+a mistake costs no training. Every field says what it means, and the command
+line makes its options from that.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from minirmae.engine import ENGINES
-from minirmae.models.autoencoder import ModelConfig
+from minirmae.models.autoencoder import ModelConfig, option
 from minirmae.objectives.registry import NAMES, recipe
 from minirmae.validation import require_choice, require_int, require_positive_int
 
@@ -36,17 +35,12 @@ _INTERVALS = ("log_every", "evaluate_every", "checkpoint_every")
 _WHERE = "training configuration"
 
 
-def about(meaning: str, *, choices: tuple[str, ...] = (), none: str = "") -> dict[str, Any]:
-    """Return the metadata of a field: its meaning, the words it may be, and what None stands for."""
-    return {"help": meaning, "choices": choices, "none": none}
-
-
 @dataclass(frozen=True)
 class TrainingConfig:
     """Everything that determines a run; the defaults are the paper's where it gives a number.
 
-    Exactly one of `steps` and `epochs` must be given. `settings` that are left
-    out are filled in with the objective's defaults.
+    Exactly one of `steps` and `epochs` must be given. `settings` are those of the objective, by name; what is left out
+    is filled in with its defaults.
 
     Raises:
         TypeError: a value is of the wrong type.
@@ -57,65 +51,51 @@ class TrainingConfig:
     True
     """
 
-    model: ModelConfig = field(metadata=about("the autoencoder"))
-    objective: str = field(default="plain", metadata=about("what to minimise", choices=NAMES))
-    settings: dict[str, Any] = field(default_factory=dict, metadata=about("settings of the objective by name"))
-    steps: int | None = field(default=None, metadata=about("length of the training in batches"))
-    epochs: int | None = field(default=None, metadata=about("length of the training in passes over the images"))
-    data: str = field(default="shapes", metadata=about("images: any source of `minirmae data`"))
-    training_images: int | None = field(
-        default=None, metadata=about("train on the first images of the data, this many", none="all")
-    )
-    evaluation_images: int = field(
-        default=2000, metadata=about("evaluate on at most this many images, spread evenly over those there are")
-    )
-    evaluation_fraction: float = field(
-        default=0.1, metadata=about("part of the images held back for evaluation, if the data have no split")
-    )
-    crop: int | None = field(
-        default=148, metadata=about("side of the centre crop of an image folder in pixels", none="no crop")
-    )
-    batch_size: int = field(default=32, metadata=about("images a step"))
-    optimizer: str = field(default="adam", metadata=about("update rule", choices=OPTIMIZERS))
-    learning_rate: float = field(default=1e-4, metadata=about("learning rate, or the largest one of a schedule"))
-    momentum: float | None = field(default=None, metadata=about("of the optimizer momentum", none="0.9"))
-    weight_decay: float | None = field(default=None, metadata=about("of the optimizer adamw", none="0.01"))
-    schedule: str = field(default="constant", metadata=about("of the learning rate", choices=SCHEDULES))
-    decay_every: int | None = field(default=None, metadata=about("schedule step: steps between two drops"))
-    decay_factor: float | None = field(default=None, metadata=about("schedule step: factor of each drop", none="0.1"))
-    warmup: int | None = field(default=None, metadata=about("schedule cosine: steps of linear rise", none="0"))
-    final_learning_rate: float | None = field(
-        default=None, metadata=about("schedule cosine: learning rate at the end", none="0")
-    )
-    dtype: str = field(default="float32", metadata=about("of the parameters and all arithmetic", choices=DTYPES))
-    engine: str = field(
-        default="fast", metadata=about("what computes: fast, or the readable reference", choices=ENGINES)
-    )
-    workers: int = field(
-        default=1, metadata=about("processes that share each batch; more than 1 needs the engine fast")
-    )
-    seed: int = field(default=0, metadata=about("of weights, order of the images, dropout and generated images"))
-    log_every: int = field(default=50, metadata=about("steps between two training losses in the history"))
-    evaluate_every: int = field(default=500, metadata=about("steps between two evaluations"))
-    checkpoint_every: int = field(default=500, metadata=about("steps between two checkpoints"))
+    model: ModelConfig
+    objective: str = option("plain", "what to minimise", NAMES)
+    settings: dict[str, Any] = field(default_factory=dict)
+    steps: int | None = option(None, "length of the training in steps, one batch each")
+    epochs: int | None = option(None, "length of the training in passes over the training images")
+    data: str = option("shapes", "images: any source of `minirmae data`")
+    training_images: int | None = option(None, "train on the first N images only", none="all")
+    evaluation_images: int = option(2000, "evaluate on at most N images, spread evenly over those there are")
+    evaluation_fraction: float = option(0.1, "fraction of the images held back, if the data have no split")
+    crop: int | None = option(148, "side of the centre crop of an image folder in pixels", none="no crop")
+    batch_size: int = option(32, "images per step")
+    optimizer: str = option("adam", "update rule", OPTIMIZERS)
+    learning_rate: float = option(1e-4, "learning rate, or the largest one of a schedule")
+    momentum: float | None = option(None, "of the optimizer momentum", none="0.9")
+    weight_decay: float | None = option(None, "of the optimizer adamw", none="0.01")
+    schedule: str = option("constant", "of the learning rate", SCHEDULES)
+    decay_every: int | None = option(None, "schedule step: steps between two drops")
+    decay_factor: float | None = option(None, "schedule step: factor of each drop", none="0.1")
+    warmup: int | None = option(None, "schedule cosine: steps of linear rise", none="0")
+    final_learning_rate: float | None = option(None, "schedule cosine: learning rate at the end", none="0")
+    dtype: str = option("float32", "of the parameters and all arithmetic", DTYPES)
+    engine: str = option("fast", "what computes: fast, or the readable reference", ENGINES)
+    workers: int = option(1, "processes that share each batch; more than 1 needs the engine fast")
+    seed: int = option(0, "of the weights, the order of the images, the noise and generated images")
+    log_every: int = option(50, "steps between two training records in the history")
+    evaluate_every: int = option(500, "steps between two evaluations")
+    checkpoint_every: int = option(500, "steps between two checkpoints")
 
     def __post_init__(self) -> None:
         values = vars(self)
         _require_types(_WHERE, type(self), values)
-        for declared in fields(self):
-            if declared.metadata["choices"]:
-                require_choice(_WHERE, declared.name, values[declared.name], declared.metadata["choices"])
+        for described in fields(self):
+            if described.metadata.get("choices"):
+                require_choice(_WHERE, described.name, values[described.name], described.metadata["choices"])
         object.__setattr__(self, "settings", recipe(self.objective).complete(self.settings))
         recipe(self.objective).require_training(values)
+        if self.workers != 1 and self.engine == "reference":
+            raise ValueError(
+                f"{_WHERE}: workers belong to the fast engine; the reference is one process, "
+                f"so workers must be 1, got {self.workers}; leave workers out, or choose the engine fast"
+            )
         if self.workers != 1 and not recipe(self.objective).per_image:
             raise ValueError(
                 f"{_WHERE}: the objective {self.objective} looks at a batch as a whole, so workers must be 1, "
                 f"got {self.workers}"
-            )
-        if self.workers != 1 and self.engine == "reference":
-            raise ValueError(
-                f"{_WHERE}: the engine reference is one process, so workers must be 1, got {self.workers}; "
-                "leave workers out, or choose the engine fast"
             )
         if (self.steps is None) == (self.epochs is None):
             raise ValueError(
@@ -133,10 +113,10 @@ class TrainingConfig:
                 raise ValueError(f"{_WHERE}: {name} must be a positive number, got {value!r}")
         if not 0 < self.evaluation_fraction < 1:
             raise ValueError(f"{_WHERE}: evaluation_fraction must lie between 0 and 1, got {self.evaluation_fraction}")
-        for option, (choice, needed) in _BELONGS_TO.items():
-            if values[option] is not None and values[choice] != needed:
+        for name, (choice, needed) in _BELONGS_TO.items():
+            if values[name] is not None and values[choice] != needed:
                 raise ValueError(
-                    f"{_WHERE}: {option} goes with {choice} {needed}, but {choice} is {values[choice]}; "
+                    f"{_WHERE}: {name} goes with {choice} {needed}, but {choice} is {values[choice]}; "
                     f"leave it out or choose {needed}"
                 )
         if self.schedule == "step" and self.decay_every is None:
@@ -148,9 +128,9 @@ class TrainingConfig:
 
     @classmethod
     def from_json(cls, record: Any) -> Self:
-        """Return the configuration that `to_json` made `record` from.
+        """Return the configuration that `to_json` made `record` from; a missing field has its default.
 
-        Raises TypeError or ValueError for an unknown or missing field or a value that cannot be.
+        Raises TypeError or ValueError for an unknown field, a missing one without a default, or a value out of range.
         """
         _require_fields(_WHERE, cls, record)
         _require_fields(f"{_WHERE}, model", ModelConfig, record["model"])
@@ -160,12 +140,13 @@ class TrainingConfig:
     def require_continues(self, saved: Any) -> None:
         """Raise unless a run that began with the configuration `saved`, as JSON, may be resumed with this one.
 
-        Free are the engine and the workers, which decide the rounding alone, and
-        the length, except with the cosine schedule, which depends on it. All other
-        fields must be equal. Raises ValueError or TypeError.
+        All fields must be equal, except for the engine, the workers if the engine is another, and the length. The
+        length must be equal too with the cosine schedule, which depends on it. Raises ValueError or TypeError.
         """
         before, after = type(self).from_json(saved).to_json(), self.to_json()
-        free = ("engine", "workers", *(() if self.schedule == "cosine" else ("steps", "epochs")))
+        free = {"engine"} if self.schedule == "cosine" else {"engine", "steps", "epochs"}
+        if before["engine"] != after["engine"]:
+            free.add("workers")  # they belong to the engine
         changed = [name for name in before if before[name] != after[name] and name not in free]
         if changed:
             differences = ", ".join(f"{name} was {before[name]} and is {after[name]}" for name in changed)

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from minirmae.files import write_text
 from minirmae.models.autoencoder import Autoencoder
 from minirmae.models.classifier import Classifier
-from minirmae.files import write_text
 from minirmae.runs import history
 from minirmae.runs.build import make_model
 from minirmae.runs.checkpoint import Checkpoint, load_checkpoint
@@ -58,7 +58,7 @@ class Run:
         if not self.history_path.exists():
             if self.checkpoint_path.exists():
                 raise RunError(
-                    f"{self.directory}: {_HISTORY} is missing; restore it, or make an empty one to do without"
+                    f"{self.directory}: {_HISTORY} is missing; restore it, or begin a new one with an empty file"
                 )
             return []
         return [record for record in history.read(self.history_path) if kind in (None, record["kind"])]
@@ -95,7 +95,7 @@ class Run:
         return model
 
     def figure_path(self, name: str) -> Path:
-        """Return where the figure `name` belongs, with its directory made if need be."""
+        """Return where the figure `name` belongs, and make its directory if it is missing."""
         figures = self.directory / "figures"
         figures.mkdir(exist_ok=True)
         return figures / name

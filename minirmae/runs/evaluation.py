@@ -1,7 +1,7 @@
 """How good a model is on images it was not trained on.
 
 Of an autoencoder that is its loss and the rank of its codes, of a classifier
-its loss and the part of the images that it puts into the right class.
+its loss and the fraction of the images that it puts into the right class.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.models.autoencoder import Autoencoder
 from minirmae.arrays import array_module, asnumpy
-from minirmae.models.classifier import Classifier
 from minirmae.data import Dataset, Labelled, ordered_batches, to_device
+from minirmae.measures.rank import RankSummary, summarize
+from minirmae.models.autoencoder import Autoencoder
+from minirmae.models.classifier import Classifier
 from minirmae.objectives import Objective, reconstruction
 from minirmae.objectives.classify import cross_entropy
-from minirmae.measures.rank import RankSummary, summarize
 from minirmae.step import NonFiniteLoss
 
 
@@ -35,7 +35,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class ClassifierEvaluation:
-    """Loss and accuracy, the part of right predictions in [0, 1], of one classifier on so many images (samples)."""
+    """Loss and accuracy (fraction of right predictions) of one classifier on one data set of `samples` images."""
 
     loss: float
     accuracy: float
@@ -76,7 +76,7 @@ def evaluate(
 def evaluate_classifier(
     model: Classifier, dataset: Dataset, *, batch_size: int = 256, objective: Any = cross_entropy
 ) -> ClassifierEvaluation:
-    """Return the mean loss over the images of `dataset` and the part of them that `model` classifies rightly.
+    """Return the mean loss over the images of `dataset` and the fraction of them that `model` classifies right.
 
     Raises NonFiniteLoss if the loss is not finite, `DataError` if labels are missing or do not fit the model.
     """

@@ -48,7 +48,7 @@ def read(path: str | os.PathLike[str]) -> list[Record]:
 def rewind(path: str | os.PathLike[str], step: int) -> None:
     """Take away the records later than `step`, and half a line at the end.
 
-    Raises what `read` raises; the file is replaced in one go.
+    Raises what `read` raises; the file is replaced as a whole.
     """
     kept = [record for record in read(path) if record["step"] <= step]
     with atomic_write(path) as file:

@@ -17,20 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.models.autoencoder import Autoencoder
-from minirmae.models.classifier import Classifier
 from minirmae.data import Dataset, steps_per_epoch
 from minirmae.engine import prepared
 from minirmae.files import write_text
+from minirmae.loop import Step, noise_generator
+from minirmae.models.autoencoder import Autoencoder
+from minirmae.models.classifier import Classifier
 from minirmae.objectives import Objective
 from minirmae.optimizers import Optimizer
 from minirmae.runs import build, history
 from minirmae.runs.checkpoint import save_checkpoint
 from minirmae.runs.config import TrainingConfig
-from minirmae.runs.evaluation import evaluate, evaluate_classifier
-from minirmae.loop import Step, noise_generator
 from minirmae.runs.console import Meter, Progress
 from minirmae.runs.directory import Run, RunError, explained, is_run, open_run, remove_leftovers
+from minirmae.runs.evaluation import evaluate, evaluate_classifier
 
 
 @dataclass
@@ -103,9 +103,9 @@ class Session:
         self.save()
 
     def _settle_engine(self) -> None:
-        """Say so if the run is resumed with another engine or number of workers; a finished run keeps its own."""
+        """Say so if the run is resumed with another engine; a finished run keeps the one that computed it."""
         config, before, step = self.run.config, self.before, self.optimizer.steps
-        if before is None or (config.engine, config.workers) == (before.engine, before.workers):
+        if before is None or config.engine == before.engine:
             return
         if step == self.total:
             self.run = replace(self.run, config=replace(config, engine=before.engine, workers=before.workers))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from minirmae.data import Dataset
 from minirmae.engine import installed
-from minirmae.loop import Step, training_steps
+from minirmae.loop import Step, steps_of, training_steps
 from minirmae.objectives import Objective
 from minirmae.runs.config import TrainingConfig
 from minirmae.runs.console import Progress
@@ -55,16 +55,16 @@ def train(
         config: what to train; None, with `resume`, takes the configuration that is in the directory.
         directory: where the run will be, new or empty; or, with `resume`, where it is.
         resume: resume the run in `directory`, or begin it if there is none. `config` must be the run's own, except
-            for its length (with the cosine schedule this is fixed too), its engine and its workers.
+            for its length (with the cosine schedule this is fixed too) and its engine.
         progress: reports to a person; None is silent.
         objective: what to minimise; None is the one that the configuration names.
         training_set, evaluation_set: images to use in place of those that the configuration names.
         device: where to compute, "cpu", "cuda" or "cuda:N"; a run may be resumed on another device.
             On a GPU the engine "fast" captures the step as one CUDA graph, if it can.
         precision: of that graph's products, "tf32" or "float32".
-        engine: "fast" or "reference" in place of the configuration's; a resumed run then has one worker if
-            "reference". Another engine or number of workers than before is written into config.json, and a line
-            on standard error says what that means.
+        engine: "fast" or "reference" in place of the configuration's. If a run is resumed with another engine than
+            before, config.json is changed, the reference takes one worker, and a line on standard error says
+            what that means.
 
     Raises:
         ValueError or TypeError: data that cannot be used or do not fit the model (nothing
@@ -175,8 +175,8 @@ def _take_steps(sessions: Sequence[Session], loop: Loop, progress: Progress | No
                 message = f"stopped and saved at step {first.optimizer.steps} of {first.total}; resume with: {again}"
                 raise TrainingInterrupted(message, request.signal)
     except NonFiniteLoss as error:
-        kept = ", ".join(f"of step {session.saved_step}, is kept in {session.run.directory}" for session in sessions)
-        error.args = (f"{error} The last good checkpoint, {kept}.",)
+        kept = ", ".join(f"that of step {session.saved_step} in {session.run.directory}" for session in sessions)
+        error.args = (f"{error} The last good checkpoint is kept: {kept}.",)
         raise
 
 
@@ -245,4 +245,6 @@ def _captured(sessions: Sequence[Session], precision: str) -> Loop | None:
         warn_op_by_op(error)
         return None
     left = first.total - first.optimizer.steps
-    return lambda until, interrupted: steps_together(replicas, left, until=until, interrupted=interrupted)
+    return lambda until, interrupted: steps_of(
+        replicas, steps_together(replicas, left, until=until, interrupted=interrupted)
+    )

@@ -39,7 +39,7 @@ from minirmae.layers import (
 )
 from minirmae.models.autoencoder import Autoencoder
 from minirmae.tangents import ops as tangents
-from minirmae.tangents.ops import Pair, Tangent, require_direction
+from minirmae.tangents.ops import Pair, require_direction
 
 TangentBackward = Callable[[Array, Array], Pair]
 LayerTangent = tuple[Pair, TangentBackward]
@@ -103,7 +103,7 @@ def tangent_rule(layer: Any, x: Array, tx: Array, rng: Rng = None) -> LayerTange
     raise NotImplementedError
 
 
-_PLAIN: dict[type[Layer], Callable[..., Tangent]] = {
+_PLAIN: dict[type[Layer], Callable[..., LayerTangent]] = {
     ReLU: tangents.relu_tangent,
     LeakyReLU: tangents.leaky_relu_tangent,
     Sigmoid: tangents.sigmoid_tangent,
@@ -116,7 +116,7 @@ _PLAIN: dict[type[Layer], Callable[..., Tangent]] = {
 """The tangent pass of the op of each layer without parameters."""
 
 
-def _plain(op_tangent: Callable[..., Tangent], layer: Any, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
+def _plain(op_tangent: Callable[..., LayerTangent], layer: Any, x: Array, tx: Array, rng: Rng = None) -> LayerTangent:
     return op_tangent(x, tx, *layer.options)
 
 

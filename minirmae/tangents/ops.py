@@ -29,6 +29,7 @@ Pair = tuple[Array, Array]
 Pixels = int | tuple[int, int]
 TangentBackward = Callable[[Array, Array], tuple[Array, ...]]
 Tangent = tuple[Pair, TangentBackward]
+PlainTangent = tuple[Pair, Callable[[Array, Array], Pair]]
 
 
 def linear_tangent(x: Array, tx: Array, W: Array, b: Array | None = None) -> Tangent:
@@ -68,17 +69,17 @@ def conv_transpose2d_tangent(x: Array, tx: Array, W: Array, b: Array | None = No
     return affine_tangent("conv_transpose2d_tangent", ops.conv_transpose2d, x, tx, W, b, **geometry)
 
 
-def relu_tangent(x: Array, tx: Array) -> Tangent:
+def relu_tangent(x: Array, tx: Array) -> PlainTangent:
     """Tangent pass of `ops.relu`; away from the kink it is linear, so `f'' = 0`."""
     return _activation("relu_tangent", ops.relu(x), x, tx, None)
 
 
-def leaky_relu_tangent(x: Array, tx: Array, slope: float = 0.01) -> Tangent:
+def leaky_relu_tangent(x: Array, tx: Array, slope: float = 0.01) -> PlainTangent:
     """Tangent pass of `ops.leaky_relu`; `f'' = 0`."""
     return _activation("leaky_relu_tangent", ops.leaky_relu(x, slope), x, tx, None)
 
 
-def sigmoid_tangent(x: Array, tx: Array) -> Tangent:
+def sigmoid_tangent(x: Array, tx: Array) -> PlainTangent:
     """Tangent pass of `ops.sigmoid`: `f' = y (1 - y)` and `f'' = f' (1 - 2 y)`.
 
     `1 - 2 y = -tanh(x / 2)`, which keeps its digits where y is near a half.
@@ -87,28 +88,28 @@ def sigmoid_tangent(x: Array, tx: Array) -> Tangent:
     return _activation("sigmoid_tangent", ops.sigmoid(x), x, tx, bend)
 
 
-def tanh_tangent(x: Array, tx: Array) -> Tangent:
+def tanh_tangent(x: Array, tx: Array) -> PlainTangent:
     """Tangent pass of `ops.tanh`: `f' = 1 - y^2` and `f'' = -2 y f'`."""
     y, backward = ops.tanh(x)
     return _activation("tanh_tangent", (y, backward), x, tx, -2 * y)
 
 
-def reshape_tangent(x: Array, tx: Array, shape: tuple[int, ...]) -> Tangent:
+def reshape_tangent(x: Array, tx: Array, shape: tuple[int, ...]) -> PlainTangent:
     """Tangent pass of `ops.reshape`; `backward(dy, dty) -> (dx, dtx)`."""
     return _linear("reshape_tangent", lambda a: ops.reshape(a, shape), x, tx)
 
 
-def flatten_tangent(x: Array, tx: Array) -> Tangent:
+def flatten_tangent(x: Array, tx: Array) -> PlainTangent:
     """Tangent pass of `ops.flatten`; `backward(dy, dty) -> (dx, dtx)`."""
     return reshape_tangent(x, tx, (math.prod(x.shape[1:]),))
 
 
-def avg_pool2d_tangent(x: Array, tx: Array, kernel: Pixels, stride: Pixels | None = None) -> Tangent:
+def avg_pool2d_tangent(x: Array, tx: Array, kernel: Pixels, stride: Pixels | None = None) -> PlainTangent:
     """Tangent pass of `ops.avg_pool2d`; `backward(dy, dty) -> (dx, dtx)`."""
     return _linear("avg_pool2d_tangent", lambda a: ops.avg_pool2d(a, kernel, stride), x, tx)
 
 
-def max_pool2d_tangent(x: Array, tx: Array, kernel: Pixels, stride: Pixels | None = None) -> Tangent:
+def max_pool2d_tangent(x: Array, tx: Array, kernel: Pixels, stride: Pixels | None = None) -> PlainTangent:
     """Tangent pass of `ops.max_pool2d`: `ty` is what `tx` has where `y` was taken; `backward(dy, dty) -> (dx, dtx)`.
 
     Away from ties the choice does not move, so there is no second derivative.
@@ -117,7 +118,9 @@ def max_pool2d_tangent(x: Array, tx: Array, kernel: Pixels, stride: Pixels | Non
     require_direction(where, x, tx)
     y, value_backward = ops.max_pool2d(x, kernel, stride)
     pixels = list(window_pixels(where, x, kernel, stride))
-    choices = [((..., *at[1:], slice(None)), taken) for at, taken in taken_entries(x, y, pixels)]
+    choices: list[tuple[Any, Array]] = [
+        ((..., *at[1:], slice(None)), taken) for at, taken in taken_entries(x, y, pixels)
+    ]
     ty = xp.zeros((*_leading(tx, x), *y.shape), dtype=x.dtype)
     for entries, taken in choices:
         ty += tx[entries] * taken
@@ -132,7 +135,7 @@ def max_pool2d_tangent(x: Array, tx: Array, kernel: Pixels, stride: Pixels | Non
     return (y, ty), backward
 
 
-def dropout_tangent(x: Array, tx: Array, keep: Array, rate: float) -> Tangent:
+def dropout_tangent(x: Array, tx: Array, keep: Array, rate: float) -> PlainTangent:
     """Tangent pass of `ops.dropout`: value and every direction lose the same entries."""
 
     def drop(a: Array) -> tuple[Array, Callable[[Array], Array]]:
@@ -194,7 +197,7 @@ def affine_tangent(
     return (y, ty), backward
 
 
-def _linear(where: str, op: Any, x: Array, tx: Array) -> Tangent:
+def _linear(where: str, op: Any, x: Array, tx: Array) -> PlainTangent:
     """The rule of a linear map without parameters."""
     require_direction(where, x, tx)
     y, value_backward = op(x)
@@ -208,7 +211,7 @@ def _linear(where: str, op: Any, x: Array, tx: Array) -> Tangent:
     return (y, ty), backward
 
 
-def _activation(where: str, value: tuple[Array, Any], x: Array, tx: Array, bend: Array | None) -> Tangent:
+def _activation(where: str, value: tuple[Array, Any], x: Array, tx: Array, bend: Array | None) -> PlainTangent:
     """The rule of `y = f(x)`, where `value = f(x), backward` and `bend = f'' / f'`, None for zero."""
     require_direction(where, x, tx)
     y, value_backward = value

@@ -29,7 +29,7 @@ class Entry:
     Attributes:
         name: as on the command line.
         title: what it says, in a few words.
-        any_depth: whether a number of layers can be chosen.
+        any_depth: whether the number of layers can be chosen.
     """
 
     name: str
@@ -79,10 +79,10 @@ def run(
     """Check the results named, or all of them.
 
     Args:
-        names: keys of `ENTRIES`; None for all.
+        names: keys of `ENTRIES`; None checks all.
         seed: first seed; an entry uses this one and the next few.
-        depth: number of layers N, for results that hold for any; None for each one's own choice.
-        progress: told before and after each entry.
+        depth: number of layers N, for results that hold for any; None leaves the choice to each result.
+        progress: called before and after each entry.
         quick: one seed and the smallest size of each.
 
     Raises ValueError if a name is unknown, the seed negative, or a result named has no depth to choose.

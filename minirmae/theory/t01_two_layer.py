@@ -2,10 +2,10 @@
 
 Hypotheses: a network y = W_2 W_1 x; the loss |Y - W_2 W_1 X|^2 / 2P (with the
 1/2, mean over samples); gradient flow; one basis diagonalises both moments of
-the data, Sxx = V diag(lam) V^T and Syx = U diag(sigma) V^T (see `modes`); an
+the data, Sxx = V diag(lam) V^T and Syx = U diag(sigma) V^T (see `lab/modes`); an
 aligned start, W_1 = R diag(b) V^T and W_2 = U diag(a) R^T.
 
-Statement: the network stays aligned, modes do not touch each other, and each
+Statement: the network stays aligned, modes do not interact, and each
 pair of strengths obeys
 
     a' = b (sigma - lam a b),    b' = a (sigma - lam a b),    c = a^2 - b^2 constant.
@@ -19,8 +19,8 @@ From any other start P = (a + b)^2 obeys a Riccati equation,
     P' = 2 sigma P + lam c^2 / 2 - lam P^2 / 2,
 
 a linear fractional function of exp(-D t), D = sqrt(4 sigma^2 + lam^2 c^2), and
-so does Q = (a - b)^2 with -sigma in the place of sigma; s = (P - Q)/4. The
-functions below use forms in which no two numbers of like size are subtracted.
+so does Q = (a - b)^2 with -sigma in place of sigma; s = (P - Q)/4. The
+functions below are written so that no two nearly equal numbers are subtracted.
 
 Time is that of the flow; one step of gradient descent with rate eta is a time eta.
 """
@@ -124,6 +124,14 @@ def two_layer_strengths(
     return p + q, p - q
 
 
+def _integral(rate: Array, times: Array) -> Array:
+    """Integral of exp(-rate u) over u from 0 to t: (1 - e)/rate, or t where the rate is 0."""
+    if (rate > 0).all():
+        return np.expm1(-rate * times) / -rate
+    safe = np.where(rate > 0, rate, 1.0)
+    return np.where(rate > 0, np.expm1(-safe * times) / -safe, times)
+
+
 def check(seed: int = 0, quick: bool = False) -> list[Check]:
     """Compare the closed forms with the flow of whole matrices and with gradient descent on samples."""
     checks: list[Check] = []
@@ -137,7 +145,7 @@ def check(seed: int = 0, quick: bool = False) -> list[Check]:
 
 
 def _check_flows(modes: Modes, hidden: int, rng: np.random.Generator, details: dict[str, Any]) -> list[Check]:
-    """Both closed forms against the flow: every mode at 61 times, and what is certain of the flow itself."""
+    """Both closed forms against the flow: every mode at 61 times, and two exact properties of the flow itself."""
     r, times = len(modes.sigma), np.linspace(0.0, 12.0, 61)
     s0 = np.geomspace(1e-4, 1e-2, r)
     run, seconds = timed(lambda: flow_modes(modes, np.sqrt([s0, s0]), [hidden], times, rng))
@@ -201,11 +209,3 @@ def figure(seed: int = 0) -> Any:
     figures.legend(left, (0.5, 0.56))
     figures.legend(right, "lower right")
     return drawing
-
-
-def _integral(rate: Array, times: Array) -> Array:
-    """Integral of exp(-rate u) over u from 0 to t: (1 - e)/rate, or t where the rate is 0."""
-    if (rate > 0).all():
-        return np.expm1(-rate * times) / -rate
-    safe = np.where(rate > 0, rate, 1.0)
-    return np.where(rate > 0, np.expm1(-safe * times) / -safe, times)

@@ -2,7 +2,7 @@
 
 Hypotheses: a network y = W_N ... W_1 x; the loss |Y - W X|^2 / 2P (with the 1/2,
 mean over samples); gradient flow; one basis diagonalises both moments of the
-data (see `modes`); an aligned and balanced start, every layer
+data (see `lab/modes`); an aligned and balanced start, every layer
 W_j = R_{j+1} diag(s_0^(1/N)) R_j^T with R_1 = V, R_{N+1} = U.
 
 Statement: the modes stay apart and the strength of each obeys
@@ -14,14 +14,14 @@ With m = sigma/lam, q = s/m and p = 2/N - 1, time is an integral over q,
     N sigma m^(-p) (t - t_0) = B_p(q) - B_p(q_0),    B_p' = q^(p-1) / (1 - q),
 
 elementary for every N: a logarithm for N = 1, the logit for N = 2, else a
-power (the plateau) plus logarithms at the roots of unity. It is computed from
-two power series that hold for every N (`incomplete_beta`), and inverted for
-s(t). A mode above its target, q > 1, obeys the same with 1/q and 1 - p for q and p.
+power (the plateau) plus logarithms at the roots of unity. `lab/incomplete_beta`
+computes it from two power series that hold for every N, and inverts it for s(t).
+A mode above its target, q > 1, obeys the same with 1/q and 1 - p in place of q and p.
 From a small start the half time is s_0^p / (-p N sigma) to leading order,
 whatever lam is: for N >= 3 a power of the start, where N = 2 has its logarithm.
 
 Infinite depth: in the time t' = N t the equation becomes s' = s^2 (sigma - lam s),
-p = -1, which `depth=math.inf` stands for.
+p = -1: `depth=math.inf`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ RATE = 0.012
 """Learning rate of the training run, times the depth; it is also run at half of it."""
 
 _FAR = 1e-150
-"""Ratio of s and sigma/lam beyond which the smaller is as good as 0 for any time that a double can hold in full."""
+"""Where s or sigma/lam is below this fraction of the other, it counts as 0."""
 
 
 def deep_modes(t: ArrayLike, s0: ArrayLike, sigma: ArrayLike, lam: ArrayLike = 1.0, *, depth: float) -> Array:
@@ -102,7 +102,7 @@ def deep_mode_time(s: ArrayLike, s0: ArrayLike, sigma: ArrayLike, lam: ArrayLike
     """Return the time at which a mode that starts at s0 reaches s: the inverse of `deep_modes` in t.
 
     Args:
-        s: strengths, from s0 to sigma/lam without the latter, in either direction.
+        s: strengths between s0 and sigma/lam, s0 included and sigma/lam not; it may be above or below s0.
         s0, sigma, lam: positive; they broadcast with s.
         depth: number of layers N >= 1, or `math.inf`, for which the time is N t.
 
@@ -118,7 +118,7 @@ def deep_mode_time(s: ArrayLike, s0: ArrayLike, sigma: ArrayLike, lam: ArrayLike
     reached = (start <= end) & (lam_ * end < sigma_) & below | (start >= end) & (lam_ * end > sigma_) & above
     if not ((start > 0) & (sigma_ > 0) & (lam_ > 0) & reached).all():
         raise ValueError(
-            f"{where}: expected s0, sigma and lam positive and s between s0 and sigma/lam: a mode never gets elsewhere"
+            f"{where}: expected s0, sigma, lam > 0 and s between s0 and sigma/lam: a mode reaches no other strength"
         )
     p, times = 2 / depth - 1, np.empty(end.shape)
     for group, power in ((below, p), (above, 1 - p)):
@@ -138,15 +138,10 @@ def deep_half_time(s0: ArrayLike, sigma: ArrayLike, lam: ArrayLike = 1.0, *, dep
 
 
 def _require_depth(where: str, depth: float) -> float:
-    """The factor N of the equation: the depth, or 1 for infinite depth, whose time has it already."""
+    """The factor N of the equation: the depth, or 1 for infinite depth, whose time includes it."""
     if depth != math.inf:
         require_positive_int(where, depth=depth)
     return 1.0 if depth == math.inf else depth
-
-
-def _fraction(f: ArrayLike, depth: int) -> Array:
-    """Where layers start, as a fraction of their target, so that the plateau is about as long at every depth N >= 3."""
-    return np.asarray(f) ** (1 / max(depth - 2, 1))
 
 
 def _logit(s: Array, sigma: Array, lam: Array) -> Array:
@@ -216,6 +211,11 @@ def _check_infinite(rng: np.random.Generator, seed: int) -> list[Check]:
             "distance to infinite depth, N = 4000 over 8000", 2.0, distance(4000) / distance(8000), 0.02, seed=seed
         ),
     ]
+
+
+def _fraction(f: ArrayLike, depth: int) -> Array:
+    """Where layers start, as a fraction of their target, so that the plateau is about as long at every depth N >= 3."""
+    return np.asarray(f) ** (1 / max(depth - 2, 1))
 
 
 def figure(seed: int = 0, depth: int | None = None) -> Any:

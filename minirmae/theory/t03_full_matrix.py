@@ -15,7 +15,7 @@ whose solution, up to a rotation of the hidden units, is Q(t) = e^{Ft} Q_0 M^(-1
 The lower left block of Q Q^T is the product W_2 W_1, its diagonal blocks are
 the inner products W_1^T W_1 and W_2 W_2^T of the two representations.
 
-Evaluated as it stands, M overflows or is singular in double precision. With
+In double precision M itself overflows or becomes singular. With
 F = O diag(w) O^T, Z = O^T Q_0, phi(x) = (e^x - 1)/x and A = diag(sqrt(t phi(2wt))) Z we
 have M = I + A^T A, which is R^T R for the triangular factor of a QR decomposition
 
@@ -123,17 +123,25 @@ def _lambda(where: str, W1: Array, W2: Array, correlation: Array) -> float:
     return lam
 
 
-def check(seed: int = 0, quick: bool = False) -> list[Check]:
-    """Compare the closed form with the flow of both layers, with its limits, and with gradient descent."""
-    checks: list[Check] = []
-    for offset, (inputs, hidden, outputs, lam) in enumerate(RUNS[: 1 if quick else None]):
-        rng = np.random.default_rng(seed + offset)
-        correlation = _correlation(rng, inputs, outputs)
-        factors = _start(rng, inputs, hidden, outputs, lam)
-        details: dict[str, Any] = {"seed": seed + offset, "note": f"{inputs}-{hidden}-{outputs}, lam = {lam:g}"}
-        checks += _check_flow(factors, correlation, details)
-        checks += _check_limits(rng, factors, correlation, details)
-    return [*checks, _check_descent(np.random.default_rng(seed), seed)]
+def _flow(factors: tuple[Array, Array], correlation: Array, times: Array) -> tuple[Array, Path]:
+    """Q Q^T along the gradient flow (T, inputs + outputs, inputs + outputs), and the flow."""
+    model, inputs = linear_network(factors), factors[0].shape[1]
+    objective = end_to_end(quadratic_loss(np.eye(inputs), correlation, float((correlation**2).sum())))
+    path = gradient_flow(model, objective, np.eye(inputs), times)
+    W1, W2 = factors_of(model, path.values)
+    Q = np.concatenate([W1.swapaxes(1, 2), W2], axis=1)
+    return Q @ Q.swapaxes(1, 2), path
+
+
+def _descent(
+    rng: np.random.Generator, factors: tuple[Array, Array], correlation: Array, rate: float, steps: int, every: int = 1
+) -> tuple[Array, Array]:
+    """Times and products of a training run on white samples, two for each input."""
+    inputs = correlation.shape[1]
+    x = np.sqrt(2 * inputs) * orthonormal_columns(rng, 2 * inputs, inputs)
+    model = linear_network(factors)
+    path = train(model, regression(x @ correlation.T), x, SGD(rate), steps, every)
+    return rate * path.times, product(factors_of(model, path.values))
 
 
 def _correlation(rng: np.random.Generator, inputs: int, outputs: int) -> Array:
@@ -151,14 +159,17 @@ def _start(rng: np.random.Generator, inputs: int, hidden: int, outputs: int, lam
     )
 
 
-def _flow(factors: tuple[Array, Array], correlation: Array, times: Array) -> tuple[Array, Path]:
-    """Q Q^T along the gradient flow (T, inputs + outputs, inputs + outputs), and the flow."""
-    model, inputs = linear_network(factors), factors[0].shape[1]
-    objective = end_to_end(quadratic_loss(np.eye(inputs), correlation, float((correlation**2).sum())))
-    path = gradient_flow(model, objective, np.eye(inputs), times)
-    W1, W2 = factors_of(model, path.values)
-    Q = np.concatenate([W1.swapaxes(1, 2), W2], axis=1)
-    return Q @ Q.swapaxes(1, 2), path
+def check(seed: int = 0, quick: bool = False) -> list[Check]:
+    """Compare the closed form with the flow of both layers, with its limits, and with gradient descent."""
+    checks: list[Check] = []
+    for offset, (inputs, hidden, outputs, lam) in enumerate(RUNS[: 1 if quick else None]):
+        rng = np.random.default_rng(seed + offset)
+        correlation = _correlation(rng, inputs, outputs)
+        factors = _start(rng, inputs, hidden, outputs, lam)
+        details: dict[str, Any] = {"seed": seed + offset, "note": f"{inputs}-{hidden}-{outputs}, lam = {lam:g}"}
+        checks += _check_flow(factors, correlation, details)
+        checks += _check_limits(rng, factors, correlation, details)
+    return [*checks, _check_descent(np.random.default_rng(seed), seed)]
 
 
 def _check_flow(factors: tuple[Array, Array], correlation: Array, details: dict[str, Any]) -> list[Check]:
@@ -203,17 +214,6 @@ def _check_descent(rng: np.random.Generator, seed: int) -> Check:
 
     ratio, seconds = timed(lambda: distance(RATE) / distance(RATE / 2))
     return compare("SGD: distance to flow, rate over half rate", 2.0, ratio, 0.1, seed=seed, seconds=seconds)
-
-
-def _descent(
-    rng: np.random.Generator, factors: tuple[Array, Array], correlation: Array, rate: float, steps: int, every: int = 1
-) -> tuple[Array, Array]:
-    """Times and products of a training run on white samples, two for each input."""
-    inputs = correlation.shape[1]
-    x = np.sqrt(2 * inputs) * orthonormal_columns(rng, 2 * inputs, inputs)
-    model = linear_network(factors)
-    path = train(model, regression(x @ correlation.T), x, SGD(rate), steps, every)
-    return rate * path.times, product(factors_of(model, path.values))
 
 
 def figure(seed: int = 0) -> Any:

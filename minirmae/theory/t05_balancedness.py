@@ -12,8 +12,9 @@ Statement, with `D_j = W_{j+1}^T W_{j+1} - W_j W_j^T` and I(F) the same expressi
 
 So in a time T descent drifts by `rate C`, C the integral of I(G) along the flow, to
 first order in the rate, and momentum by `(1 + beta)/(1 - beta)` times that at the
-same effective rate, rate/(1 - beta). Adam conserves nothing of the kind even as its rate goes
-to zero: see `adam_imbalance` for what it conserves in a scalar network.
+same effective rate, rate/(1 - beta). Adam conserves none of this, even as its rate goes
+to zero: `adam_imbalance` says what it conserves in a scalar network. The closed forms
+and their derivation are in `lab/drift`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from minirmae.arrays import Array, array_module, asarray, asnumpy, device_of
+from minirmae.arrays import Array, asarray, asnumpy, device_of
 from minirmae.layers import Layer, Sequential
 from minirmae.objectives import Objective
 from minirmae.optimizers import SGD, Adam, Momentum, Optimizer
 from minirmae.theory.lab import figures
-from minirmae.theory.lab.device import resident
 from minirmae.theory.lab.drift import (
     adam_imbalance,
     decayed_imbalance,
@@ -39,9 +39,17 @@ from minirmae.theory.lab.drift import (
 )
 from minirmae.theory.lab.dynamics import gradient_flow, train
 from minirmae.theory.lab.integrator import integrate
-from minirmae.theory.lab.networks import end_to_end, factors_of, imbalance, linear_network, quadratic_loss, regression
+from minirmae.theory.lab.losses import log_cosh_loss
+from minirmae.theory.lab.networks import (
+    add_decay,
+    end_to_end,
+    factors_of,
+    imbalance,
+    linear_network,
+    quadratic_loss,
+    regression,
+)
 from minirmae.theory.lab.result import Check, at_least, compare, timed
-from minirmae.theory.t12_weight_decay import add_decay
 
 WIDTHS = (4, 5, 3, 6, 4)
 """Layer widths of the checks; deeper networks repeat the inner ones."""
@@ -50,93 +58,34 @@ DEPTHS = (2, 3, 4)
 """Numbers of layers of the checks, one for each seed."""
 
 MU, BETA, RATE = 0.2, 0.5, 0.001
+"""Weight decay, momentum and learning rate of the checks."""
 
 
-def check(seed: int = 0, depth: int | None = None, quick: bool = False) -> list[Check]:
-    """Compare the drift laws with the flow and with training runs; ValueError if `depth` is 1."""
-    checks: list[Check] = []
-    for offset in range(1 if quick else len(DEPTHS)):
-        layers = depth or DEPTHS[offset]
-        rng = np.random.default_rng(seed + offset)
-        details: dict[str, Any] = {"seed": seed + offset, "note": f"{layers} layers"}
-        model, x, y = _problem(layers, rng)
-        checks += _check_flows(model, x, y, details)
-        checks += _check_steps(model, x, y, rng, details)
-        checks += _check_drift(model, x, y, details)
-        checks += _check_adam(model, x, y, rng, details)
-    return checks
+def _problem(depth: int, rng: np.random.Generator) -> tuple[Sequential, Array, Array]:
+    """A random network, and 12 samples of a regression."""
+    if depth < 2:
+        raise ValueError("balancedness: D_j compares neighbouring layers, so it needs a depth of at least 2; got 1")
+    inner = [WIDTHS[1 + i % (len(WIDTHS) - 2)] for i in range(depth - 1)]
+    widths = [WIDTHS[0], *inner, WIDTHS[-1]]
+    shapes = zip(widths[1:], widths[:-1], strict=True)
+    model = linear_network([rng.normal(size=shape) / np.sqrt(shape[1]) for shape in shapes])
+    x = 0.7 * rng.normal(size=(12, widths[0]))
+    return model, x, x @ rng.normal(size=(widths[0], widths[-1])) / 2
 
 
-def figure(seed: int = 0, depth: int | None = None) -> Any:
-    """Draw the imbalance of a scalar network in time, and the drift of one of 3 or `depth` layers against the rate."""
-    model, x, y = _problem(depth or 3, np.random.default_rng(seed))
-    drawing, (left, right) = figures.new_figure(
-        "The flow conserves the imbalance, descent almost does, decay forgets it, Adam increases it",
-        (
-            r"$y = a b x$, target 2, from a = 1.2, b = 0.4",
-            r"time (steps $\times$ rate)",
-            r"imbalance $a^2 - b^2$ (weight squared)",
-        ),
-        (
-            f"{depth or 3} layers, random start, after time 0.6",
-            r"effective rate (rate$\,/\,(1-\beta)$; Adam: rate)",
-            r"drift of all $D_j$ (Frobenius norm)",
-        ),
-    )
-    a, b, sigma, rate, dense = 1.2, 0.4, 2.0, 0.002, np.linspace(0, 2, 401)
-    start = np.array([[a * a - b * b]])
-    runs: list[tuple[str, Array, Optimizer, float]] = [
-        ("SGD", decayed_imbalance(dense, start, 0.0).ravel(), SGD(rate), 0.0),
-        (r"SGD, decay $\mu$ = 0.5", decayed_imbalance(dense, start, 0.5).ravel(), SGD(rate), 0.5),
-        ("Adam", adam_imbalance(dense, a, b, sigma), Adam(rate, beta2=0.95), 0.0),
-    ]
-    for i, (name, law, optimizer, mu) in enumerate(runs):
-        times, D = _scalar(a, b, sigma, optimizer, 1000, mu)
-        figures.prediction(left, i, dense, law, name)
-        figures.measurement(left, i, rate * times[::50], D[::50])
-
-    size = float(np.linalg.norm(leading_drift(model, regression(y), x, 0.6)))
-    rates = np.geomspace(6e-4, 1e-2, 6)
-    for i, beta in enumerate((0.0, 0.5, 0.9)):
-        drifts = [_drift(model, x, y, Momentum(rate * (1 - beta), beta), round(0.6 / rate)) for rate in rates]
-        law = (1 + beta) / (1 - beta) * size * rates
-        figures.prediction(right, i, rates, law, f"momentum {beta:g}" if beta else "SGD")
-        figures.measurement(right, i, rates, np.linalg.norm(drifts, axis=1))
-    drifts = [_drift(model, x, y, Adam(rate), round(0.6 / rate)) for rate in rates]
-    figures.measurement(right, 3, rates, np.linalg.norm(drifts, axis=1), "Adam (no such law)")
-    right.set_xscale("log")
-    right.set_yscale("log")
-    figures.legend(left, (0.5, 0.6))
-    figures.legend(right, (0.03, 0.62))
-    return drawing
+def _drift(model: Sequential, x: Array, y: Array, optimizer: Optimizer, steps: int) -> Array:
+    """Change of all D_j, flattened, in a training run on the whole batch; the model is left as it is."""
+    path = train(model.astype(model.dtype), regression(y), x, optimizer, steps, every=steps)
+    change: Array = np.diff(_imbalances(model, path.values), axis=0)[0]
+    return change
 
 
-def _check_flows(model: Sequential, x: Array, y: Array, details: dict[str, Any]) -> list[Check]:
-    """Conservation for two losses, decay under weight decay, and the heavy ball in continuous time."""
-    times, target = np.linspace(0, 3, 31), y.T @ x / len(x)
-
-    constants = resident(target)
-
-    def log_cosh(W: Array) -> tuple[float, Array]:
-        xp, (goal,) = array_module(W), constants(W)
-        return xp.log(xp.cosh(W - goal)).sum().item(), xp.tanh(W - goal)
-
-    def flow(objective: Objective, x: Array, mu: float) -> Array:
-        return _imbalances(model, gradient_flow(model, objective, x, times, decay=mu).values)
-
-    start = imbalance(factors_of(model))
-    constant = np.tile(flattened(start), (len(times), 1))
-    decayed, seconds = timed(lambda: flow(regression(y), x, MU))
-    law, instant = timed(lambda: [decayed_imbalance(times, D, MU) for D in start], repeats=20)
-    clock: dict[str, Any] = {"seconds": seconds, "speedup": seconds / instant}
-    left, right = _heavy_ball(model, regression(y), x, times, gamma=1.0)
-    inputs = np.eye(x.shape[1])
-    return [
-        compare("flow: squared error", constant, flow(regression(y), x, 0.0), 1e-10, **details),
-        compare("flow: log cosh loss", constant, flow(end_to_end(log_cosh), inputs, 0.0), 1e-10, **details),
-        compare("flow: decay", flattened(law), decayed, 1e-10, **clock, **details),
-        compare("flow: heavy ball", right, left, 1e-10, **details),
-    ]
+def _scalar(a: float, b: float, sigma: float, optimizer: Optimizer, steps: int, mu: float = 0.0) -> tuple[Array, Array]:
+    """Steps, and a^2 - b^2 of the network y = a b x trained towards sigma."""
+    model = linear_network([np.array([[b]]), np.array([[a]])])
+    objective = add_decay(end_to_end(quadratic_loss(np.eye(1), np.array([[sigma]]))), mu)
+    path = train(model, objective, np.eye(1), optimizer, steps)
+    return path.times, path.values[:, 1] ** 2 - path.values[:, 0] ** 2
 
 
 def _heavy_ball(model: Sequential, objective: Objective, x: Array, times: Array, gamma: float) -> tuple[Array, Array]:
@@ -155,6 +104,50 @@ def _heavy_ball(model: Sequential, objective: Objective, x: Array, times: Array,
     # D' is the part of I(w + v) that is linear in v.
     slope = _imbalances(model, w + v) - _imbalances(model, w) - _imbalances(model, v)
     return slope + gamma * (_imbalances(model, w) - D), 2 * integral
+
+
+def _imbalances(model: Sequential, values: Array) -> Array:
+    """All D_j of flat vectors (..., p), flattened."""
+    return flattened(imbalance(factors_of(model, values)))
+
+
+def check(seed: int = 0, depth: int | None = None, quick: bool = False) -> list[Check]:
+    """Compare the drift laws with the flow and with training runs; ValueError if `depth` is 1."""
+    checks: list[Check] = []
+    for offset in range(1 if quick else len(DEPTHS)):
+        layers = depth or DEPTHS[offset]
+        rng = np.random.default_rng(seed + offset)
+        details: dict[str, Any] = {"seed": seed + offset, "note": f"{layers} layers"}
+        model, x, y = _problem(layers, rng)
+        checks += _check_flows(model, x, y, details)
+        checks += _check_steps(model, x, y, rng, details)
+        checks += _check_drift(model, x, y, details)
+        checks += _check_adam(model, x, y, rng, details)
+    return checks
+
+
+def _check_flows(model: Sequential, x: Array, y: Array, details: dict[str, Any]) -> list[Check]:
+    """Conservation for two losses, decay under weight decay, and the heavy ball in continuous time."""
+    times, target = np.linspace(0, 3, 31), y.T @ x / len(x)
+
+    def flow(objective: Objective, x: Array, mu: float) -> Array:
+        return _imbalances(model, gradient_flow(model, objective, x, times, decay=mu).values)
+
+    start = imbalance(factors_of(model))
+    constant = np.tile(flattened(start), (len(times), 1))
+    decayed, seconds = timed(lambda: flow(regression(y), x, MU))
+    law, instant = timed(lambda: [decayed_imbalance(times, D, MU) for D in start], repeats=20)
+    clock: dict[str, Any] = {"seconds": seconds, "speedup": seconds / instant}
+    left, right = _heavy_ball(model, regression(y), x, times, gamma=1.0)
+    inputs = np.eye(x.shape[1])
+    return [
+        compare("flow: squared error", constant, flow(regression(y), x, 0.0), 1e-10, **details),
+        compare(
+            "flow: log cosh loss", constant, flow(end_to_end(log_cosh_loss(target)), inputs, 0.0), 1e-10, **details
+        ),
+        compare("flow: decay", flattened(law), decayed, 1e-10, **clock, **details),
+        compare("flow: heavy ball", right, left, 1e-10, **details),
+    ]
 
 
 def _check_steps(
@@ -187,7 +180,7 @@ def _check_steps(
 
 
 def _check_drift(model: Sequential, x: Array, y: Array, details: dict[str, Any]) -> list[Check]:
-    """Drift over rate comes to `(1 + beta)/(1 - beta) C`: half the rate leaves half the distance."""
+    """Drift over rate tends to `(1 + beta)/(1 - beta) C`: half the rate leaves half the distance."""
     duration = 0.6
     C = leading_drift(model, regression(y), x, duration)
 
@@ -218,33 +211,39 @@ def _check_adam(
     ]
 
 
-def _problem(depth: int, rng: np.random.Generator) -> tuple[Sequential, Array, Array]:
-    """A random network, and 12 samples of a regression."""
-    if depth < 2:
-        raise ValueError("balancedness: D_j compares neighbouring layers, so it needs a depth of at least 2; got 1")
-    inner = [WIDTHS[1 + i % (len(WIDTHS) - 2)] for i in range(depth - 1)]
-    widths = [WIDTHS[0], *inner, WIDTHS[-1]]
-    shapes = zip(widths[1:], widths[:-1], strict=True)
-    model = linear_network([rng.normal(size=shape) / np.sqrt(shape[1]) for shape in shapes])
-    x = 0.7 * rng.normal(size=(12, widths[0]))
-    return model, x, x @ rng.normal(size=(widths[0], widths[-1])) / 2
+def figure(seed: int = 0, depth: int | None = None) -> Any:
+    """Draw the imbalance of a scalar network in time, and the drift of one of 3 or `depth` layers against the rate."""
+    model, x, y = _problem(depth or 3, np.random.default_rng(seed))
+    left_label = "imbalance $a^2 - b^2$ (weight squared)"
+    right_label = r"effective rate (rate$\,/\,(1-\beta)$; Adam: rate)"
+    drawing, (left, right) = figures.new_figure(
+        "The flow conserves the imbalance, descent almost does, decay forgets it, Adam increases it",
+        ("$y = a b x$, target 2, from a = 1.2, b = 0.4", r"time (steps $\times$ rate)", left_label),
+        (f"{depth or 3} layers, random start, after time 0.6", right_label, "drift of all $D_j$ (Frobenius norm)"),
+    )
+    a, b, sigma, rate, dense = 1.2, 0.4, 2.0, 0.002, np.linspace(0, 2, 401)
+    start = np.array([[a * a - b * b]])
+    runs: list[tuple[str, Array, Optimizer, float]] = [
+        ("SGD", decayed_imbalance(dense, start, 0.0).ravel(), SGD(rate), 0.0),
+        (r"SGD, decay $\mu$ = 0.5", decayed_imbalance(dense, start, 0.5).ravel(), SGD(rate), 0.5),
+        ("Adam", adam_imbalance(dense, a, b, sigma), Adam(rate, beta2=0.95), 0.0),
+    ]
+    for i, (name, law, optimizer, mu) in enumerate(runs):
+        times, D = _scalar(a, b, sigma, optimizer, 1000, mu)
+        figures.prediction(left, i, dense, law, name)
+        figures.measurement(left, i, rate * times[::50], D[::50])
 
-
-def _drift(model: Sequential, x: Array, y: Array, optimizer: Optimizer, steps: int) -> Array:
-    """Change of all D_j, flattened, in a training run on the whole batch; the model is left as it is."""
-    path = train(model.astype(model.dtype), regression(y), x, optimizer, steps, every=steps)
-    change: Array = np.diff(_imbalances(model, path.values), axis=0)[0]
-    return change
-
-
-def _scalar(a: float, b: float, sigma: float, optimizer: Optimizer, steps: int, mu: float = 0.0) -> tuple[Array, Array]:
-    """Steps, and a^2 - b^2 of the network y = a b x trained towards sigma."""
-    model = linear_network([np.array([[b]]), np.array([[a]])])
-    objective = add_decay(end_to_end(quadratic_loss(np.eye(1), np.array([[sigma]]))), mu)
-    path = train(model, objective, np.eye(1), optimizer, steps)
-    return path.times, path.values[:, 1] ** 2 - path.values[:, 0] ** 2
-
-
-def _imbalances(model: Sequential, values: Array) -> Array:
-    """All D_j of flat vectors (..., p), flattened."""
-    return flattened(imbalance(factors_of(model, values)))
+    size = float(np.linalg.norm(leading_drift(model, regression(y), x, 0.6)))
+    rates = np.geomspace(6e-4, 1e-2, 6)
+    for i, beta in enumerate((0.0, 0.5, 0.9)):
+        drifts = [_drift(model, x, y, Momentum(rate * (1 - beta), beta), round(0.6 / rate)) for rate in rates]
+        law = (1 + beta) / (1 - beta) * size * rates
+        figures.prediction(right, i, rates, law, f"momentum {beta:g}" if beta else "SGD")
+        figures.measurement(right, i, rates, np.linalg.norm(drifts, axis=1))
+    drifts = [_drift(model, x, y, Adam(rate), round(0.6 / rate)) for rate in rates]
+    figures.measurement(right, 3, rates, np.linalg.norm(drifts, axis=1), "Adam (no such law)")
+    right.set_xscale("log")
+    right.set_yscale("log")
+    figures.legend(left, (0.5, 0.6))
+    figures.legend(right, (0.03, 0.62))
+    return drawing

@@ -139,6 +139,37 @@ def singular_vector_velocity(W: Array, G: Array, depth: int) -> tuple[Array, Arr
     return dU, dV
 
 
+def _layers_velocity(factors: Sequence[Array], loss: EndToEndLoss) -> Array:
+    """W' of the product by the chain rule, from the gradients that the library computes for the layers."""
+    model = linear_network(factors)
+    _, backward = end_to_end(loss)(model, np.eye(factors[0].shape[1]), None)
+    backward()
+    gradients = factors_of(model, model.grads)
+    terms = [product([*factors[:j], gradients[j], *factors[j + 1 :]]) for j in range(len(factors))]
+    return -np.sum(terms, axis=0)
+
+
+def _flow(factors: Sequence[Array], loss: EndToEndLoss, times: Array) -> tuple[Array, float]:
+    """The products along the gradient flow of the layers, and the flow's energy defect."""
+    model = linear_network(factors)
+    path = gradient_flow(model, end_to_end(loss), np.eye(factors[0].shape[1]), times)
+    return product(factors_of(model, path.values)), path.energy_defect
+
+
+def _descent(factors: Sequence[Array], loss: EndToEndLoss, rate: float, steps: int, every: int) -> tuple[Array, Array]:
+    """Times and products of a training run."""
+    model = linear_network(factors)
+    path = train(model, end_to_end(loss), np.eye(factors[0].shape[1]), SGD(rate), steps, every)
+    return rate * path.times, product(factors_of(model, path.values))
+
+
+def _start(rng: np.random.Generator, outputs: int, inputs: int) -> Array:
+    """A product with random bases and distinct singular values from 1.2 to 0.3."""
+    r = min(outputs, inputs)
+    U, V = orthonormal_columns(rng, outputs, r), orthonormal_columns(rng, inputs, r)
+    return (U * np.geomspace(1.2, 0.3, r)) @ V.T
+
+
 def check(seed: int = 0, depth: int | None = None, quick: bool = False) -> list[Check]:
     """Compare velocities with the library's gradients, the equation with flow and descent; `depth` replaces `RUNS`'."""
     checks: list[Check] = []
@@ -153,23 +184,6 @@ def check(seed: int = 0, depth: int | None = None, quick: bool = False) -> list[
         }
         checks += _check_run(factors, loss, details)
     return [*checks, _check_descent(np.random.default_rng(seed), depth or 3, seed)]
-
-
-def _start(rng: np.random.Generator, outputs: int, inputs: int) -> Array:
-    """A product with random bases and distinct singular values from 1.2 to 0.3."""
-    r = min(outputs, inputs)
-    U, V = orthonormal_columns(rng, outputs, r), orthonormal_columns(rng, inputs, r)
-    return (U * np.geomspace(1.2, 0.3, r)) @ V.T
-
-
-def _layers_velocity(factors: Sequence[Array], loss: EndToEndLoss) -> Array:
-    """W' of the product by the chain rule, from the gradients that the library computes for the layers."""
-    model = linear_network(factors)
-    _, backward = end_to_end(loss)(model, np.eye(factors[0].shape[1]), None)
-    backward()
-    gradients = factors_of(model, model.grads)
-    terms = [product([*factors[:j], gradients[j], *factors[j + 1 :]]) for j in range(len(factors))]
-    return -np.sum(terms, axis=0)
 
 
 def _check_run(factors: Sequence[Array], loss: EndToEndLoss, details: dict[str, Any]) -> list[Check]:
@@ -191,20 +205,6 @@ def _check_run(factors: Sequence[Array], loss: EndToEndLoss, details: dict[str, 
         compare("product along the flow", predicted, path, 1e-9, seconds=seconds, **details),
         compare("energy identity of the flow", 0.0, energy_defect, 1e-9, **details),
     ]
-
-
-def _flow(factors: Sequence[Array], loss: EndToEndLoss, times: Array) -> tuple[Array, float]:
-    """The products along the gradient flow of the layers, and the flow's energy defect."""
-    model = linear_network(factors)
-    path = gradient_flow(model, end_to_end(loss), np.eye(factors[0].shape[1]), times)
-    return product(factors_of(model, path.values)), path.energy_defect
-
-
-def _descent(factors: Sequence[Array], loss: EndToEndLoss, rate: float, steps: int, every: int) -> tuple[Array, Array]:
-    """Times and products of a training run."""
-    model = linear_network(factors)
-    path = train(model, end_to_end(loss), np.eye(factors[0].shape[1]), SGD(rate), steps, every)
-    return rate * path.times, product(factors_of(model, path.values))
 
 
 def _check_descent(rng: np.random.Generator, depth: int, seed: int) -> Check:

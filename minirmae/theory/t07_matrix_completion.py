@@ -12,7 +12,7 @@ What is exact: one layer never moves an entry that is not observed, and the othe
 
     W_k = M + (1 - eta)^k (W_0 - M) where observed,    W_k = W_0 elsewhere.
 
-And the smallest nuclear norm is known with a certificate (see `nuclear_norm`),
+And `lab/nuclear_norm` computes the smallest nuclear norm with a certificate,
 which bounds the nuclear norm of whatever training finds.
 
 What is measured, not proved: three and more layers complete the
@@ -43,9 +43,11 @@ from minirmae.validation import require_positive_int
 
 SIZE, RANK, SEEDS = 16, 2, 8
 OBSERVED, QUICK_OBSERVED = 115, 130
-"""Observed entries of 256; 60 numbers describe a matrix of rank 2. With 130 hardly a problem is hard."""
+"""Observed entries of 256; 60 numbers describe a matrix of rank 2. With 130 nearly every problem is easy."""
 STEPS = 8000
+"""Updates of a run; deeper networks get more."""
 GAP = 5e-8
+"""Relative gap to which the smallest nuclear norm is certified."""
 DEPTHS = (1, 2, 3, 4)
 NUCLEAR = 0  # stands for the smallest nuclear norm where results are listed by depth
 
@@ -74,24 +76,6 @@ def completion_rate(problem: CompletionProblem, depth: int) -> float:
     return float(0.5 / (depth * np.linalg.norm(problem.matrix, 2) ** (2 - 2 / depth)))
 
 
-def train_completion(
-    problem: CompletionProblem, start: Array, depth: int, steps: int, every: int | None = None
-) -> CompletionRun:
-    """Train a linear network of `depth` layers, from balanced factors of `start`, by full-batch SGD.
-
-    Args:
-        start: (outputs, inputs), the product matrix before training.
-        depth: number of layers N; hidden layers are as wide as the narrower side of the matrix.
-        steps: number of updates, at `completion_rate`.
-        every: record after every so many; None records the start and the end.
-    """
-    rate = completion_rate(problem, depth)
-    model = linear_network(balanced_factors(start, [min(start.shape)] * (depth - 1)))
-    objective, batch = end_to_end(problem.loss()), np.eye(start.shape[1])
-    path = train(model, objective, batch, SGD(rate), steps, steps if every is None else every)
-    return CompletionRun(path.times, product(factors_of(model, path.values)), path.losses)
-
-
 def one_layer_completion(steps: Array, start: Array, problem: CompletionProblem, rate: float) -> Array:
     """Return the matrices (T, outputs, inputs) of a single layer after `steps` (T,) updates: the closed form above.
 
@@ -101,6 +85,41 @@ def one_layer_completion(steps: Array, start: Array, problem: CompletionProblem,
         raise ValueError(f"one_layer_completion: gradient descent converges for rates in (0, 2), got {rate!r}")
     left = (1 - rate) ** np.asarray(steps, dtype=float)[:, None, None]
     return np.where(problem.observed, problem.matrix + left * (start - problem.matrix), start)
+
+
+def train_completion(
+    problem: CompletionProblem, start: Array, depth: int, steps: int, every: int | None = None
+) -> CompletionRun:
+    """Train a linear network of `depth` layers, from balanced factors of `start`, by full-batch SGD.
+
+    Args:
+        start: (outputs, inputs), the product matrix before training.
+        depth: number of layers N; hidden layers are as wide as the narrower side of the matrix.
+        steps: number of updates, at `completion_rate`.
+        every: number of steps between two records; None records the start and the end.
+    """
+    rate = completion_rate(problem, depth)
+    model = linear_network(balanced_factors(start, [min(start.shape)] * (depth - 1)))
+    objective, batch = end_to_end(problem.loss()), np.eye(start.shape[1])
+    path = train(model, objective, batch, SGD(rate), steps, steps if every is None else every)
+    return CompletionRun(path.times, product(factors_of(model, path.values)), path.losses)
+
+
+def _problem(seed: int, observed: int) -> tuple[CompletionProblem, Array]:
+    """A random problem and the small matrix that training starts from."""
+    rng = np.random.default_rng(seed)
+    return random_completion(rng, SIZE, RANK, observed), 1e-3 / np.sqrt(SIZE) * rng.standard_normal((SIZE, SIZE))
+
+
+def _schedule(layers: int) -> tuple[int, int]:
+    """Steps, and how often to record: one layer needs few, more than three layers stay longer on their plateaus."""
+    steps = STEPS * max(1, layers - 3)
+    return (40, 1) if layers == 1 else (steps, steps)
+
+
+def _score(problem: CompletionProblem, W: Array) -> tuple[float, float]:
+    """Error on the entries not observed, and effective rank."""
+    return problem.unobserved_error(W), effective_rank(product_spectrum(W))
 
 
 def check(seed: int = 0, depth: int | None = None, quick: bool = False) -> list[Check]:
@@ -124,6 +143,30 @@ def check(seed: int = 0, depth: int | None = None, quick: bool = False) -> list[
                 exact = one_layer_completion(run.steps, start, problem, completion_rate(problem, 1))
                 checks.append(compare("N = 1, closed form of every entry", exact, run.matrices, 1e-12, **details))
     return checks + _check_medians(scores, seed, quick)
+
+
+def _check_bound(smallest: Completion, W: Array, **details: Any) -> Check:
+    """The certificate bounds every matrix, finished completion or not: <dual, W> <= |W|_*."""
+    bound, norm = float((smallest.dual * W).sum()), float(product_spectrum(W).sum())
+    return at_least("nuclear norm of what is trained, certified bound", bound, norm, slack=1e-9, **details)
+
+
+def _check_medians(scores: dict[int, list[tuple[float, float]]], seed: int, quick: bool) -> list[Check]:
+    """Over the problems: who completes the matrix, and with what effective rank."""
+    median = {layers: np.median(values, axis=0) for layers, values in scores.items()}
+    checks = []
+    if not quick:  # the quick problem is one that the nuclear norm may solve
+        note = f"{SEEDS} problems"
+        checks.append(at_least("median error, smallest nuclear norm", 0.15, median[NUCLEAR][0], seed=seed, note=note))
+    for layers, (error, rank) in median.items():
+        details: dict[str, Any] = {"seed": seed, "note": f"N = {layers}"}
+        if layers >= 3:
+            checks.append(at_most("median error, three layers and more", 0.05, error, **details))
+            checks.append(at_most("median effective rank, three layers and more", RANK + 0.1, rank, **details))
+        if layers in (2, 3) and layers - 1 in median:
+            shallower = median[layers - 1][1]
+            checks.append(at_most("median effective rank, against one layer fewer", shallower, rank, **details))
+    return checks
 
 
 def figure(seed: int = 0, depth: int | None = None) -> Any:
@@ -159,44 +202,3 @@ def figure(seed: int = 0, depth: int | None = None) -> Any:
     figures.legend(left, (0.55, 0.24))
     figures.legend(right)
     return drawing
-
-
-def _problem(seed: int, observed: int) -> tuple[CompletionProblem, Array]:
-    """A random problem and the small matrix that training starts from."""
-    rng = np.random.default_rng(seed)
-    return random_completion(rng, SIZE, RANK, observed), 1e-3 / np.sqrt(SIZE) * rng.standard_normal((SIZE, SIZE))
-
-
-def _schedule(layers: int) -> tuple[int, int]:
-    """Steps, and how often to record: one layer halves its distance with each, many stay longer on their plateaus."""
-    steps = STEPS * max(1, layers - 3)
-    return (40, 1) if layers == 1 else (steps, steps)
-
-
-def _score(problem: CompletionProblem, W: Array) -> tuple[float, float]:
-    """Error on the entries not observed, and effective rank."""
-    return problem.unobserved_error(W), effective_rank(product_spectrum(W))
-
-
-def _check_bound(smallest: Completion, W: Array, **details: Any) -> Check:
-    """The certificate bounds every matrix, finished completion or not: <dual, W> <= |W|_*."""
-    bound, norm = float((smallest.dual * W).sum()), float(product_spectrum(W).sum())
-    return at_least("nuclear norm of what is trained, certified bound", bound, norm, slack=1e-9, **details)
-
-
-def _check_medians(scores: dict[int, list[tuple[float, float]]], seed: int, quick: bool) -> list[Check]:
-    """Over the problems: who completes the matrix, and with what effective rank."""
-    median = {layers: np.median(values, axis=0) for layers, values in scores.items()}
-    checks = []
-    if not quick:  # the quick problem is one that the nuclear norm may solve
-        note = f"{SEEDS} problems"
-        checks.append(at_least("median error, smallest nuclear norm", 0.15, median[NUCLEAR][0], seed=seed, note=note))
-    for layers, (error, rank) in median.items():
-        details: dict[str, Any] = {"seed": seed, "note": f"N = {layers}"}
-        if layers >= 3:
-            checks.append(at_most("median error, three layers and more", 0.05, error, **details))
-            checks.append(at_most("median effective rank, three layers and more", RANK + 0.1, rank, **details))
-        if layers in (2, 3) and layers - 1 in median:
-            shallower = median[layers - 1][1]
-            checks.append(at_most("median effective rank, against one layer fewer", shallower, rank, **details))
-    return checks

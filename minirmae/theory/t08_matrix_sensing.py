@@ -13,7 +13,7 @@ If the loss tends to zero, the limit is therefore, at any alpha and exactly, the
 
     x = alpha^2 exp(2 a^T nu),  a x = y:    the smallest sum_i x_i ln(x_i / (e alpha^2)) with a x = y,
 
-found by Newton's method on the concave dual (see `entropic`). As alpha -> 0 it tends to the
+found by Newton's method on the concave dual (`lab/entropic`). As alpha -> 0 it tends to the
 smallest trace, slowly: b = nu / ln(1/alpha), scaled down until a^T b <= 1,
 certifies `b^T y <= smallest trace`, and
 
@@ -32,13 +32,13 @@ import numpy as np
 
 from minirmae.arrays import Array, array_module
 from minirmae.theory.lab import figures
-from minirmae.theory.lab.device import resident
 from minirmae.theory.lab.dynamics import Path, gradient_flow
 from minirmae.theory.lab.entropic import EntropicLimit, entropic_limit, entropic_point, smallest_sum_bound
 from minirmae.theory.lab.initial import orthonormal_columns
 from minirmae.theory.lab.integrator import integrate
 from minirmae.theory.lab.modes import mode_coupling, mode_strengths
 from minirmae.theory.lab.networks import EndToEndLoss, end_to_end, factors_of, linear_network, product
+from minirmae.theory.lab.placement import resident
 from minirmae.theory.lab.result import Check, at_least, at_most, compare, timed
 from minirmae.validation import require_ndim, require_positive_int, require_shape
 
@@ -46,7 +46,7 @@ SIZES = ((4, 2), (8, 3), (6, 3))
 """(dimension n, measurements m) of the checks, one for each seed."""
 ALPHAS = (0.1, 0.01, 0.001)
 LONGEST = 60.0
-"""Time of the flow after which a random problem is drawn again."""
+"""A random problem whose flow takes longer to settle is drawn again."""
 
 
 def common_eigenvectors(measurements: Array) -> tuple[Array, Array]:
@@ -78,6 +78,12 @@ def common_eigenvectors(measurements: Array) -> tuple[Array, Array]:
     return O, np.einsum("ai,kab,bi->ki", O, measurements, O)
 
 
+def eigenvalue_flow(a: Array, y: Array, log_scale: float, times: Array) -> Array:
+    """Return the eigenvalues x (T, n) of the same flow, from the m equations `nu_k' = y_k - a_k^T x` alone."""
+    nu = integrate(lambda t, nu: y - a @ entropic_point(a, nu, log_scale), np.zeros(len(a)), times).states
+    return np.array([entropic_point(a, row, log_scale) for row in nu])
+
+
 def sensing_loss(measurements: Array, y: Array) -> EndToEndLoss:
     """Return `X -> (L, G)`, `L = sum_k (<A_k, X> - y_k)^2 / 2`, for measurements (m, n, n) and y (m,)."""
 
@@ -104,10 +110,40 @@ def sensing_flow(measurements: Array, y: Array, alpha: float, times: Array) -> t
     return product(factors_of(model, path.values)), path
 
 
-def eigenvalue_flow(a: Array, y: Array, log_scale: float, times: Array) -> Array:
-    """Return the eigenvalues x (T, n) of the same flow, from the m equations `nu_k' = y_k - a_k^T x` alone."""
-    nu = integrate(lambda t, nu: y - a @ entropic_point(a, nu, log_scale), np.zeros(len(a)), times).states
-    return np.array([entropic_point(a, row, log_scale) for row in nu])
+def random_sensing(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
+    """Return commuting measurements A (m, n, n), the first positive definite, and y (m,) of a positive definite X.
+
+    The positive one keeps the traces of all X >= 0 with these measurements bounded.
+    """
+    require_positive_int("random_sensing", n=n, m=m)
+    O = orthonormal_columns(rng, n, n)
+    a = np.concatenate([rng.uniform(0.5, 1.5, (1, n)), rng.standard_normal((m - 1, n))])
+    return np.einsum("ai,ki,bi->kab", O, a, O), a @ rng.uniform(0.2, 1.0, n)
+
+
+def _problem(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array, Array, Array]:
+    """A random problem that settles soon, with its O and a: the flow is as slow as its smallest curvature."""
+    while True:
+        A, y = random_sensing(rng, n, m)
+        O, a = common_eigenvectors(A)
+        if _settling_time(a, y, entropic_limit(a, y, math.log(1 / min(ALPHAS)))) < LONGEST:
+            return A, y, O, a
+
+
+def _settling_time(a: Array, y: Array, limit: EntropicLimit) -> float:
+    """Time to leave the plateau at alpha, and to fall 13 orders of magnitude at the slowest rate of the limit."""
+    rate = 2 * np.linalg.eigvalsh((a * limit.x) @ a.T)[0]
+    return float(3 * np.linalg.norm(limit.nu) / np.linalg.norm(y) + 30 / rate)
+
+
+def _smallest_trace(a: Array, y: Array) -> float:
+    """The smallest sum of x >= 0 with a x = y, by trying every vertex of that polytope (m columns at a time)."""
+    best = math.inf
+    for columns in itertools.combinations(range(a.shape[1]), len(a)):
+        x = np.linalg.solve(a[:, columns], y)
+        if (x >= 0).all():
+            best = min(best, float(x.sum()))
+    return best
 
 
 def check(seed: int = 0, quick: bool = False) -> list[Check]:
@@ -127,6 +163,26 @@ def check(seed: int = 0, quick: bool = False) -> list[Check]:
             details = {"seed": seed + offset, "note": f"{size}, alpha = {alpha:g}"}
             checks += _check_flow(A, y, O, a, alpha, details)
     return checks
+
+
+def _check_flow(A: Array, y: Array, O: Array, a: Array, alpha: float, details: dict[str, Any]) -> list[Check]:
+    log_scale = math.log(1 / alpha)
+    limit, instant = timed(lambda: entropic_limit(a, y, log_scale), repeats=5)
+    times = np.linspace(0.0, _settling_time(a, y, limit), 41)
+    (X, path), seconds = timed(lambda: sensing_flow(A, y, alpha, times))
+    eigenvalues, trace = mode_strengths(O, X, O), float(np.trace(X[-1]))
+    on_the_way = eigenvalue_flow(a, y, log_scale, times)
+    bound = smallest_sum_bound(a, y, limit)
+    largest_gap = len(O) * max(1.0, limit.x.max()) / (2 * math.e * log_scale)
+    clock: dict[str, Any] = {"seconds": seconds, "speedup": seconds / instant}
+    return [
+        compare("eigenvalues in the limit, at finite alpha", limit.x, eigenvalues[-1], 1e-8, **clock, **details),
+        compare("eigenvalues on the way", on_the_way, eigenvalues, 1e-8, **details),
+        compare("eigenvectors do not move", 0.0, mode_coupling(O, X, O), 1e-9, **details),
+        compare("energy identity of the flow", 0.0, path.energy_defect, 1e-9, **details),
+        at_least("trace, certified bound", bound, trace, slack=1e-9, **details),
+        at_most("trace above its certified bound", largest_gap, trace - bound, **details),
+    ]
 
 
 def figure(seed: int = 0) -> Any:
@@ -158,59 +214,3 @@ def figure(seed: int = 0) -> Any:
     figures.legend(left, (0.8, 0.34))
     figures.legend(right)
     return drawing
-
-
-def random_sensing(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
-    """Return commuting measurements A (m, n, n), the first positive definite, and y (m,) of a positive definite X.
-
-    The positive one keeps the traces of all X >= 0 with these measurements bounded.
-    """
-    require_positive_int("random_sensing", n=n, m=m)
-    O = orthonormal_columns(rng, n, n)
-    a = np.concatenate([rng.uniform(0.5, 1.5, (1, n)), rng.standard_normal((m - 1, n))])
-    return np.einsum("ai,ki,bi->kab", O, a, O), a @ rng.uniform(0.2, 1.0, n)
-
-
-def _problem(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array, Array, Array]:
-    """A random problem that settles soon, with its O and a: the flow is as slow as its smallest curvature."""
-    while True:
-        A, y = random_sensing(rng, n, m)
-        O, a = common_eigenvectors(A)
-        if _settling_time(a, y, entropic_limit(a, y, math.log(1 / min(ALPHAS)))) < LONGEST:
-            return A, y, O, a
-
-
-def _check_flow(A: Array, y: Array, O: Array, a: Array, alpha: float, details: dict[str, Any]) -> list[Check]:
-    log_scale = math.log(1 / alpha)
-    limit, instant = timed(lambda: entropic_limit(a, y, log_scale), repeats=5)
-    times = np.linspace(0.0, _settling_time(a, y, limit), 41)
-    (X, path), seconds = timed(lambda: sensing_flow(A, y, alpha, times))
-    eigenvalues, trace = mode_strengths(O, X, O), float(np.trace(X[-1]))
-    on_the_way = eigenvalue_flow(a, y, log_scale, times)
-    bound = smallest_sum_bound(a, y, limit)
-    largest_gap = len(O) * max(1.0, limit.x.max()) / (2 * math.e * log_scale)
-    clock: dict[str, Any] = {"seconds": seconds, "speedup": seconds / instant}
-    return [
-        compare("eigenvalues in the limit, at finite alpha", limit.x, eigenvalues[-1], 1e-8, **clock, **details),
-        compare("eigenvalues on the way", on_the_way, eigenvalues, 1e-8, **details),
-        compare("eigenvectors do not move", 0.0, mode_coupling(O, X, O), 1e-9, **details),
-        compare("energy identity of the flow", 0.0, path.energy_defect, 1e-9, **details),
-        at_least("trace, certified bound", bound, trace, slack=1e-9, **details),
-        at_most("trace above its certified bound", largest_gap, trace - bound, **details),
-    ]
-
-
-def _settling_time(a: Array, y: Array, limit: EntropicLimit) -> float:
-    """Time to leave the plateau at alpha, and to fall 13 orders of magnitude at the slowest rate of the limit."""
-    rate = 2 * np.linalg.eigvalsh((a * limit.x) @ a.T)[0]
-    return float(3 * np.linalg.norm(limit.nu) / np.linalg.norm(y) + 30 / rate)
-
-
-def _smallest_trace(a: Array, y: Array) -> float:
-    """The smallest sum of x >= 0 with a x = y, by trying every vertex of that polytope (m columns at a time)."""
-    best = math.inf
-    for columns in itertools.combinations(range(a.shape[1]), len(a)):
-        x = np.linalg.solve(a[:, columns], y)
-        if (x >= 0).all():
-            best = min(best, float(x.sum()))
-    return best

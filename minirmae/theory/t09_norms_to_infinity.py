@@ -46,25 +46,6 @@ SLACK = 1e-9
 """For two layers from a multiple of the identity the bound on |w_11| becomes tight, up to the flow's error."""
 
 
-@dataclass(frozen=True)
-class NormRun:
-    """A flow on the problem.
-
-    Attributes:
-        times, losses, determinants: (T,); a determinant is the product of the layers' own.
-        matrices: (T, 2, 2).
-        spectra: (T, 2), singular values of the product, the smaller as |det W| over the larger.
-        energy_defect: see `Path`.
-    """
-
-    times: Array
-    losses: Array
-    determinants: Array
-    matrices: Array
-    spectra: Array
-    energy_defect: float
-
-
 def unobserved_entry_bound(loss: ArrayLike) -> Array:
     """Return B, which |w_11| exceeds if det W > 0.
 
@@ -106,6 +87,32 @@ def effective_rank_bound(loss: ArrayLike) -> Array:
     return bound
 
 
+def _small_loss(where: str, loss: ArrayLike) -> Array:
+    L = np.asarray(loss, dtype=float)
+    if not ((L > 0) & (L <= 0.25)).all():
+        raise ValueError(f"{where}: the bound holds for losses in (0, 1/4], got {loss!r}")
+    return L
+
+
+@dataclass(frozen=True)
+class NormRun:
+    """A flow on the problem.
+
+    Attributes:
+        times, losses, determinants: (T,); a determinant is the product of the layers' own.
+        matrices: (T, 2, 2).
+        spectra: (T, 2), singular values of the product, the smaller as |det W| over the larger.
+        energy_defect: see `Path`.
+    """
+
+    times: Array
+    losses: Array
+    determinants: Array
+    matrices: Array
+    spectra: Array
+    energy_defect: float
+
+
 def norm_flow(factors: list[Array], times: Array) -> NormRun:
     """Integrate the gradient flow from `[W_1, ..., W_N]`, each (2, 2), at `times` (T,).
 
@@ -116,6 +123,39 @@ def norm_flow(factors: list[Array], times: Array) -> NormRun:
     if not np.prod(np.linalg.det(np.stack(factors))) > 0:
         raise ValueError("norm_flow: the theorem needs a start with det W > 0; with det W < 0 all norms stay finite")
     return _flow(factors, times)
+
+
+def small_start(seed: int, depth: int) -> list[Array]:
+    """Return balanced factors of a small random matrix with det > 0; for two layers, of 0.1 times the identity.
+
+    With two layers det W falls to the rounding error of a flow without symmetry, which may then change
+    its sign and end at a matrix that fits. From the identity W_1 and W_2 stay symmetric and equal.
+    """
+    if depth == 2:
+        return [np.sqrt(0.1) * np.eye(2)] * 2
+    rng = np.random.default_rng(seed)
+    A = 0.3 * rng.standard_normal((2, 2))
+    return balanced_factors(A if np.linalg.det(A) > 0 else A[::-1].copy(), [2] * (depth - 1), rng)
+
+
+def _flow(factors: list[Array], times: Array) -> NormRun:
+    model = linear_network(factors)
+    path = gradient_flow(model, end_to_end(PROBLEM.loss()), np.eye(2), times)
+    layers = factors_of(model, path.values)
+    matrices = product(layers)
+    determinants = np.prod([np.linalg.det(W) for W in layers], axis=0)
+    largest = np.array([product_spectrum(W)[0] for W in matrices])
+    spectra = np.stack([largest, abs(determinants) / largest], axis=1)
+    return NormRun(times, path.losses, determinants, matrices, spectra, path.energy_defect)
+
+
+def _times(depth: int) -> Array:
+    """Zero and 60 times; the flow becomes stiff as W grows, sooner with more layers."""
+    return np.append(0.0, np.geomspace(0.1, 100.0 if depth == 2 else 30.0, 60))
+
+
+def _ranks(run: NormRun) -> Array:
+    return np.array([effective_rank(s) for s in run.spectra])
 
 
 def check(seed: int = 0, depth: int | None = None, quick: bool = False) -> list[Check]:
@@ -147,7 +187,7 @@ def _check_run(run: NormRun, details: dict[str, Any], seconds: float) -> list[Ch
 def figure(seed: int = 0, depth: int | None = None) -> Any:
     """Draw |w_11| and the effective rank against the loss, with their bounds, and a start with det W < 0."""
     drawing, (left, right) = figures.new_figure(
-        "As the loss falls (to the left) the entry nobody asked for grows without bound, and the rank falls",
+        "As the loss falls (to the left) the unobserved entry grows without bound, and the rank falls",
         ("A norm that goes to infinity", "loss L", r"unobserved entry $|w_{11}|$"),
         ("A rank that goes to one, marked as on the left", "loss L", "effective rank of W, minus 1"),
     )
@@ -170,43 +210,3 @@ def figure(seed: int = 0, depth: int | None = None) -> Any:
     right.set_ylim(1e-5, 2)
     figures.legend(left, (0.0, 0.3))
     return drawing
-
-
-def small_start(seed: int, depth: int) -> list[Array]:
-    """Return balanced factors of a small random matrix with det > 0; for two layers, of 0.1 times the identity.
-
-    With two layers det W falls to the rounding error of a flow without symmetry, which may then change
-    its sign and end at a matrix that fits. From the identity W_1 and W_2 stay symmetric and equal.
-    """
-    if depth == 2:
-        return [np.sqrt(0.1) * np.eye(2)] * 2
-    rng = np.random.default_rng(seed)
-    A = 0.3 * rng.standard_normal((2, 2))
-    return balanced_factors(A if np.linalg.det(A) > 0 else A[::-1].copy(), [2] * (depth - 1), rng)
-
-
-def _times(depth: int) -> Array:
-    """Zero and 60 times; the flow becomes stiff as W grows, sooner with more layers."""
-    return np.append(0.0, np.geomspace(0.1, 100.0 if depth == 2 else 30.0, 60))
-
-
-def _ranks(run: NormRun) -> Array:
-    return np.array([effective_rank(s) for s in run.spectra])
-
-
-def _flow(factors: list[Array], times: Array) -> NormRun:
-    model = linear_network(factors)
-    path = gradient_flow(model, end_to_end(PROBLEM.loss()), np.eye(2), times)
-    layers = factors_of(model, path.values)
-    matrices = product(layers)
-    determinants = np.prod([np.linalg.det(W) for W in layers], axis=0)
-    largest = np.array([product_spectrum(W)[0] for W in matrices])
-    spectra = np.stack([largest, abs(determinants) / largest], axis=1)
-    return NormRun(times, path.losses, determinants, matrices, spectra, path.energy_defect)
-
-
-def _small_loss(where: str, loss: ArrayLike) -> Array:
-    L = np.asarray(loss, dtype=float)
-    if not ((L > 0) & (L <= 0.25)).all():
-        raise ValueError(f"{where}: the bound holds for losses in (0, 1/4], got {loss!r}")
-    return L

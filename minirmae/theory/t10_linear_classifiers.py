@@ -23,7 +23,9 @@ which says that wherever beta^_d is not 0
 Multiplied by the conjugate of beta^_d: every frequency's share of the margin z^T beta
 equals its share of the penalty. L = 1 is the separator; L = 2 is convex, so
 that |z^_d| <= c everywhere, and beta has the largest margin in the l1 norm of its
-spectrum; at L > 2 spectra are sparser still, but a limit need not be global.
+spectrum; at L > 2 spectra are sparser still, but a limit need not be a global minimum.
+
+`lab/spectral_margin` holds these conditions, `lab/max_margin` the certified separator.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ import numpy as np
 from minirmae.arrays import Array
 from minirmae.theory.lab import figures
 from minirmae.theory.lab.integrator import integrate
-from minirmae.theory.lab.max_margin import margin_gap, max_margin
+from minirmae.theory.lab.max_margin import margin_gap, max_margin, unit
 from minirmae.theory.lab.networks import factors_of, linear_network, product
 from minirmae.theory.lab.result import Check, at_most, compare, timed
 from minirmae.theory.lab.spectral_margin import fourier_margin_gap, loss_shares, margin_shares, penalty_shares
@@ -93,6 +95,17 @@ def fully_connected_flow(Z: Array, factors: list[Array], times: Array) -> Array:
     return product(factors_of(model, _follow(ascent, model.values.copy(), times)))[:, 0]
 
 
+def _follow(ascent: Callable[[Array], Array], start: Array, times: Array) -> Array:
+    """Integrate w' = g/|g|^2; the limit attracts, so a moderate tolerance is enough, and stability sets the step."""
+
+    def field(s: float, w: Array) -> Array:
+        g = ascent(w)
+        slope: Array = g / (g @ g)
+        return slope
+
+    return integrate(field, start, times, rtol=1e-6, atol=1e-9).states
+
+
 def planted_data(rng: np.random.Generator, others: int = 4) -> tuple[Array, Array]:
     """Return rows Z (4 + others, 8) whose classifier of largest l1 spectral margin is known, and that classifier.
 
@@ -135,7 +148,7 @@ def _check_fully_connected(Z: Array, L: int, rng: np.random.Generator, details: 
     factors = [0.3 * rng.normal(size=(after, before)) for before, after in itertools.pairwise(widths)]
     betas, seconds = timed(lambda: fully_connected_flow(Z, factors, CLOCK))
     gap = margin_gap(betas[-1], loss_shares(betas[-1], Z), Z)
-    middle, late = np.linalg.norm(_unit(betas[1:]) - _unit(max_margin(Z).direction), axis=1)
+    middle, late = np.linalg.norm(unit(betas[1:]) - unit(max_margin(Z).direction), axis=1)
     exponent = float(np.log(middle / late) / np.log(CLOCK[2] / CLOCK[1]))
     checks = [at_most("fully connected: l2 margin gap", 0.0, gap, slack=5e-2, seconds=seconds, **details)]
     if max(DEPTHS) >= L:  # deeper, those terms are not small yet
@@ -157,7 +170,7 @@ def _check_convolutional(
     if L == 2:
         gap = fourier_margin_gap(beta, loss_shares(beta, Z), Z)
         checks.append(at_most("convolutional, L = 2: l1 margin gap", 0.0, gap, slack=5e-2, **details))
-        cosine = float(_unit(planted) @ _unit(beta))
+        cosine = float(unit(planted) @ unit(beta))
         checks.append(compare("convolutional, L = 2: cosine to the planted", 1.0, cosine, 5e-3, **details))
     return checks
 
@@ -177,7 +190,7 @@ def figure(seed: int = 0, depth: int | None = None) -> Any:
         ),
         ("The same data, two layers", "frequency d (periods per signal)", r"$|\hat\beta_d|\,/\,|\beta|$ (no unit)"),
     )
-    truth = _unit(rng.normal(size=INPUTS))
+    truth = unit(rng.normal(size=INPUTS))
     x = rng.normal(size=(10, INPUTS))
     crowded = x * np.sign(x @ truth)[:, None] + truth
     sizes = np.geomspace(0.04, 1, 50)
@@ -199,27 +212,12 @@ def figure(seed: int = 0, depth: int | None = None) -> Any:
         ("convolutional: largest l1 margin", planted, convolved),
     )
     for i, (label, theory, trained) in enumerate(pairs):
-        figures.prediction(right, 2 * i, frequencies, np.abs(np.fft.rfft(_unit(theory))), label)
-        figures.measurement(right, 2 * i, frequencies, np.abs(np.fft.rfft(_unit(trained))))
+        figures.prediction(right, 2 * i, frequencies, np.abs(np.fft.rfft(unit(theory))), label)
+        figures.measurement(right, 2 * i, frequencies, np.abs(np.fft.rfft(unit(trained))))
     left.set_xscale("log")
     left.set_yscale("log")
     right.set_xticks(frequencies)
+    right.set_ylim(top=2.3)  # room for the legend
     figures.legend(left)
     figures.legend(right)
     return drawing
-
-
-def _follow(ascent: Callable[[Array], Array], start: Array, times: Array) -> Array:
-    """Integrate w' = g/|g|^2; the limit attracts, so a moderate tolerance is enough, and stability sets the step."""
-
-    def field(s: float, w: Array) -> Array:
-        g = ascent(w)
-        slope: Array = g / (g @ g)
-        return slope
-
-    return integrate(field, start, times, rtol=1e-6, atol=1e-9).states
-
-
-def _unit(vectors: Array) -> Array:
-    unit: Array = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return unit

@@ -40,7 +40,7 @@ from minirmae.optimizers import SGD
 from minirmae.theory.lab import figures
 from minirmae.theory.lab.dynamics import train
 from minirmae.theory.lab.integrator import integrate
-from minirmae.theory.lab.max_margin import Separator, max_margin, separable_data
+from minirmae.theory.lab.max_margin import Separator, max_margin, separable_data, unit
 from minirmae.theory.lab.networks import factors_of, linear_network
 from minirmae.theory.lab.result import Check, compare, timed
 
@@ -106,60 +106,9 @@ def logistic_weights(t: ArrayLike, Z: Array) -> Array:
     return _line(np.log(times), separator, residual)
 
 
-def check(seed: int = 0, quick: bool = False) -> list[Check]:
-    """Compare the separator with a planted one, and its logarithmic line with the flow and with gradient descent."""
-    checks: list[Check] = []
-    for offset, sizes in enumerate(SIZES[: 1 if quick else None]):
-        rng = np.random.default_rng(seed + offset)
-        Z, planted = separable_data(rng, *sizes)
-        note = f"{len(Z)} samples, {sizes[1]} support vectors, {sizes[0]} inputs"
-        details: dict[str, Any] = {"seed": seed + offset, "note": note}
-        separator, residual = logistic_asymptote(Z)
-        checks += [
-            compare("separator: certified gap", 0.0, separator.gap, 1e-10, **details),
-            compare("separator: planted multipliers", planted.multipliers, separator.multipliers, 1e-10, **details),
-            *_check_flow(Z, separator, residual, rng, details),
-            _check_rate(rng, sizes, details),
-            _check_descent(Z, separator, details),
-        ]
-    return checks
-
-
-def _check_flow(
-    Z: Array, separator: Separator, residual: Array, rng: np.random.Generator, details: dict[str, Any]
-) -> list[Check]:
-    """Margins of the support vectors, and all of w if they span the data, at ln t from 22 to 44."""
-    start = rng.normal(size=Z.shape[1]) @ np.linalg.pinv(Z) @ Z
-    log_times = np.linspace(22.0, 44.0, 12)
-    w, seconds = timed(lambda: logistic_flow(Z, start, log_times))
-    line, instant = timed(lambda: _line(log_times, separator, residual), repeats=20)
-    clock: dict[str, Any] = {"seconds": seconds, "speedup": seconds / instant}
-    rows = Z[separator.support]
-    checks = [compare("flow: margins of support vectors", line @ rows.T, w @ rows.T, 1e-6, **clock, **details)]
-    if len(rows) == Z.shape[1]:
-        checks.append(compare("flow: direction", _unit(line), _unit(w), 1e-7, **details))
-    return checks
-
-
-def _check_rate(rng: np.random.Generator, sizes: tuple[int, int, int], details: dict[str, Any]) -> Check:
-    """Data with mu = 1/2: the distance of the margins from their line must fall like t^-1/2."""
-    Z, separator = separable_data(rng, *sizes, mu=(0.5, 0.5))
-    rows, log_times = Z[separator.support], np.array([14.0, 20.0])
-    w, seconds = timed(lambda: logistic_flow(Z, np.zeros(sizes[0]), log_times))
-    line = log_times[:, None] - np.log(separator.multipliers[separator.support])
-    early, late = np.linalg.norm(w @ rows.T - line, axis=1)
-    measured = float(np.log(early / late) / np.diff(log_times)[0])
-    return compare("flow: exponent of the approach", 0.5, measured, 1e-2, seconds=seconds, **details)
-
-
-def _check_descent(Z: Array, separator: Separator, details: dict[str, Any]) -> Check:
-    """Residual of the support vectors' margins after a training run with the library's layer, loss and SGD."""
-    rate = float(7 / np.linalg.norm(Z, 2) ** 2)
-    w, seconds = timed(lambda: logistic_descent(Z, rate, STEPS, STEPS)[-1])
-    S = separator.support
-    predicted = np.log(rate * STEPS) - np.log(separator.multipliers[S])
-    name = "SGD: margins of support vectors"
-    return compare(name, predicted, Z[S] @ w, 1e-3, seconds=seconds, **details)
+def _line(log_times: Array, separator: Separator, residual: Array) -> Array:
+    line: Array = log_times[..., None] * separator.direction + residual
+    return line
 
 
 def logistic_flow(Z: Array, start: Array, log_times: Array) -> Array:
@@ -192,6 +141,62 @@ def logistic_descent(Z: Array, rate: float, steps: int, every: int = 1) -> Array
     return factors_of(model, path.values)[0][:, 0]
 
 
+def check(seed: int = 0, quick: bool = False) -> list[Check]:
+    """Compare the separator with a planted one, and its logarithmic line with the flow and with gradient descent."""
+    checks: list[Check] = []
+    for offset, sizes in enumerate(SIZES[: 1 if quick else None]):
+        rng = np.random.default_rng(seed + offset)
+        Z, planted = separable_data(rng, *sizes)
+        note = f"{len(Z)} samples, {sizes[1]} support vectors, {sizes[0]} inputs"
+        details: dict[str, Any] = {"seed": seed + offset, "note": note}
+        separator, residual = logistic_asymptote(Z)
+        checks += [
+            compare("separator: certified gap", 0.0, separator.gap, 1e-10, **details),
+            compare("separator: planted multipliers", planted.multipliers, separator.multipliers, 1e-10, **details),
+            *_check_flow(Z, separator, residual, rng, details),
+            _check_rate(rng, sizes, details),
+            _check_descent(Z, separator, details),
+        ]
+    return checks
+
+
+def _check_flow(
+    Z: Array, separator: Separator, residual: Array, rng: np.random.Generator, details: dict[str, Any]
+) -> list[Check]:
+    """Margins of the support vectors, and all of w if they span the data, at ln t from 22 to 44."""
+    start = rng.normal(size=Z.shape[1]) @ np.linalg.pinv(Z) @ Z
+    log_times = np.linspace(22.0, 44.0, 12)
+    w, seconds = timed(lambda: logistic_flow(Z, start, log_times))
+    line, instant = timed(lambda: _line(log_times, separator, residual), repeats=20)
+    clock: dict[str, Any] = {"seconds": seconds, "speedup": seconds / instant}
+    rows = Z[separator.support]
+    checks = [compare("flow: margins of support vectors", line @ rows.T, w @ rows.T, 1e-6, **clock, **details)]
+    if len(rows) == Z.shape[1]:
+        checks.append(compare("flow: direction", unit(line), unit(w), 1e-7, **details))
+    return checks
+
+
+def _check_rate(rng: np.random.Generator, sizes: tuple[int, int, int], details: dict[str, Any]) -> Check:
+    """Data with mu = 1/2: the distance of the margins from their line must fall like t^-1/2."""
+    Z, separator = separable_data(rng, *sizes, mu=(0.5, 0.5))
+    rows, log_times = Z[separator.support], np.array([14.0, 20.0])
+    w, seconds = timed(lambda: logistic_flow(Z, np.zeros(sizes[0]), log_times))
+    line = log_times[:, None] - np.log(separator.multipliers[separator.support])
+    early, late = np.linalg.norm(w @ rows.T - line, axis=1)
+    measured = float(np.log(early / late) / np.diff(log_times)[0])
+    return compare("flow: exponent of the approach", 0.5, measured, 1e-2, seconds=seconds, **details)
+
+
+def _check_descent(Z: Array, separator: Separator, details: dict[str, Any]) -> Check:
+    """Residual of the support vectors' margins after a training run with the library's layer, loss and SGD."""
+    rate = float(7 / np.linalg.norm(Z, 2) ** 2)
+    w, seconds = timed(lambda: logistic_descent(Z, rate, STEPS, STEPS)[-1])
+    S = separator.support
+    predicted = np.log(rate * STEPS) - np.log(separator.multipliers[S])
+    name = "SGD: margins of support vectors"
+    return compare(name, predicted, Z[S] @ w, 1e-3, seconds=seconds, **details)
+
+
 def figure(seed: int = 0) -> Any:
     """Draw the margins against ln t, and the slow error of the direction."""
     rng = np.random.default_rng(seed)
@@ -219,10 +224,10 @@ def figure(seed: int = 0) -> Any:
     flow = logistic_flow(Z, np.zeros(3), sparse)
 
     def errors(weights: Array) -> Array:
-        return np.linalg.norm(_unit(weights) - _unit(separator.direction), axis=-1)
+        return np.linalg.norm(unit(weights) - unit(separator.direction), axis=-1)
 
-    unit = _unit(separator.direction)
-    leading = np.linalg.norm(residual - residual @ unit * unit) / np.linalg.norm(separator.direction)
+    along = unit(separator.direction)
+    leading = np.linalg.norm(residual - residual @ along * along) / np.linalg.norm(separator.direction)
     figures.prediction(right, 0, np.exp(log_times), errors(_line(log_times, separator, residual)), "with residual")
     figures.prediction(right, 3, np.exp(log_times), leading / log_times, r"leading order, $c/\ln t$")
     figures.measurement(right, 0, np.exp(sparse), errors(flow), "flow, integrated")
@@ -234,13 +239,3 @@ def figure(seed: int = 0) -> Any:
     figures.legend(left)
     figures.legend(right)
     return drawing
-
-
-def _line(log_times: Array, separator: Separator, residual: Array) -> Array:
-    line: Array = log_times[..., None] * separator.direction + residual
-    return line
-
-
-def _unit(vectors: Array) -> Array:
-    unit: Array = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return unit

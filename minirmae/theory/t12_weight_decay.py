@@ -10,7 +10,7 @@ Statement. Over all factorisations of a W with singular values s,
 attained exactly by the balanced ones. So the network minimises `L(W) + (mu N/2) sum s_i^(2/N)`:
 ridge regression for N = 1, the nuclear norm for N = 2, a quasi-norm that is
 not convex, and closer to the rank, for N >= 3. For `L = |W - M|_F^2/2` the minimiser has
-M's singular vectors and shrinks its singular values one by one, by the rule in `shrinkage`:
+M's singular vectors and shrinks its singular values one by one, by the rule in `lab/shrinkage`:
 
     N = 1: sigma/(1 + mu),    N = 2: max(sigma - mu, 0),    N >= 3: 0 or the larger root of s + mu s^(2/N - 1) = sigma.
 
@@ -20,7 +20,7 @@ left at a local minimum that is worse than zero. Gradient descent does not apply
 
 The autoencoder `L = tr (I - W) Sxx (I - W)^T / 2` has sigma = lam in Sxx's eigenbasis.
 Among matrices W that are diagonal in that basis the rule gives the minimum for every N;
-that no other W is better follows from convexity for N <= 2, and for N >= 3 is
+that no other W is better follows from convexity for N <= 2; for N >= 3 it is
 supported by random starts only, unless Sxx is a multiple of the identity.
 
 For N = 2, balanced modes follow a logistic curve: `s' = 2 s (sigma - mu - lam s)`.
@@ -28,20 +28,18 @@ For N = 2, balanced modes follow a logistic curve: `s' = 2 s (sigma - mu - lam s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minirmae.arrays import Array
-from minirmae.layers import Layer
-from minirmae.objectives import Objective
 from minirmae.optimizers import SGD
+from minirmae.report import style
 from minirmae.theory.lab import figures
 from minirmae.theory.lab.dynamics import gradient_flow, train
 from minirmae.theory.lab.initial import balanced_factors, orthonormal_columns
 from minirmae.theory.lab.modes import Modes, random_modes
-from minirmae.theory.lab.networks import end_to_end, factors_of, linear_network, product, quadratic_loss
+from minirmae.theory.lab.networks import add_decay, end_to_end, factors_of, linear_network, product, quadratic_loss
 from minirmae.theory.lab.result import Check, at_least, at_most, compare, timed
 from minirmae.theory.lab.shrinkage import (
     autoencoder_threshold,
@@ -63,19 +61,17 @@ MU = 0.3
 """Weight decay of the checks."""
 
 
-def add_decay(objective: Objective, mu: float) -> Objective:
-    """Return `objective` plus `mu/2 |w|^2` over all trainable parameters w."""
+def _train_modes(sigma: Array, starts: Array, mu: float, depth: int) -> Array:
+    """Final strengths of a diagonal network, one mode for each entry, trained with SGD under decay."""
+    model = linear_network([np.diag(starts) for _ in range(depth)])
+    objective = add_decay(end_to_end(quadratic_loss(np.eye(len(sigma)), np.diag(sigma))), mu)
+    path = train(model, objective, np.eye(len(sigma)), SGD(0.05), 1500, every=1500)
+    final: Array = product(factors_of(model, path.values[-1])).diagonal()
+    return final
 
-    def decayed(model: Layer, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Callable[[], None]]:
-        loss, backward = objective(model, x, rng)
 
-        def decayed_backward() -> None:
-            backward()
-            model.grads[...] += mu * model.values
-
-        return loss + mu / 2 * (model.values @ model.values), decayed_backward
-
-    return decayed
+def _squares(factors: list[Array]) -> float:
+    return float(sum((W**2).sum() for W in factors))
 
 
 def check(seed: int = 0, depth: int | None = None, quick: bool = False) -> list[Check]:
@@ -94,45 +90,6 @@ def check(seed: int = 0, depth: int | None = None, quick: bool = False) -> list[
             checks += _check_barrier(layers, rng, details)
             checks += _check_autoencoder(layers, rng, details)
     return checks
-
-
-def figure(seed: int = 0, depth: int | None = None) -> Any:
-    """Draw the rule for four depths, and what becomes of starts of every size at depth 3 or `depth`."""
-    mu, chosen = 0.5, depth or 3
-    drawing, (left, right) = figures.new_figure(
-        "Weight decay shrinks and cuts off singular values; from three layers on, what is cut depends on the start too",
-        (
-            "Large start, same decay (tick: zero is the better minimum to its left)",
-            r"singular value $\sigma$ of the target (output per input)",
-            "final strength s (output per input)",
-        ),
-        (
-            rf"{chosen} layers, $\mu$ = 0.5",
-            "initial strength of each layer",
-            "final strength s (output per input)",
-        ),
-    )
-    dense, sigma = np.linspace(0, 3, 601), np.linspace(0.05, 2.95, 30)
-    for i, layers in enumerate((1, 2, 3, 4)):
-        reached = local_minimum(dense, mu, layers)
-        _, selected = decay_thresholds(mu, layers)
-        figures.prediction(left, i, dense, reached, f"N = {layers}")
-        figures.measurement(left, i, sigma, _train_modes(sigma, np.full(30, 1.5), mu, layers))
-        if layers > 2:
-            colour = figures.STYLES[i][0]
-            left.plot([selected], [local_minimum(selected, mu, layers)], color=colour, marker="|", markersize=22)
-
-    starts, fine = np.linspace(0.05, 1.3, 26), np.linspace(0, 1.3, 1301)
-    for i, strength in enumerate((2.5, 1.6, 1.1)):
-        target = np.full(len(starts), strength)
-        escaped = fine > escape_strength(strength, mu, chosen)
-        figures.prediction(
-            right, i, fine, np.where(escaped, local_minimum(strength, mu, chosen), 0), f"$\\sigma$ = {strength}"
-        )
-        figures.measurement(right, i, starts, _train_modes(target, starts, mu, chosen))
-    figures.legend(left, "upper left")
-    figures.legend(right, (0.72, 0.62))
-    return drawing
 
 
 def _check_norm(depth: int, rng: np.random.Generator, details: dict[str, Any]) -> list[Check]:
@@ -232,14 +189,40 @@ def _check_autoencoder(depth: int, rng: np.random.Generator, details: dict[str, 
     return [at_least("autoencoder: best of 3 random starts", least, best, slack=1e-9, **details)]
 
 
-def _squares(factors: list[Array]) -> float:
-    return float(sum((W**2).sum() for W in factors))
+def figure(seed: int = 0, depth: int | None = None) -> Any:
+    """Draw the rule for four depths, and what becomes of starts of every size at depth 3 or `depth`."""
+    mu, chosen = 0.5, depth or 3
+    drawing, (left, right) = figures.new_figure(
+        "Weight decay shrinks and cuts off singular values; from three layers on, what is cut depends on the start too",
+        (
+            "Large start, same decay (tick: zero is the better minimum to its left)",
+            r"singular value $\sigma$ of the target (output per input)",
+            "final strength s (output per input)",
+        ),
+        (
+            rf"{chosen} layers, $\mu$ = 0.5",
+            "initial strength of each layer",
+            "final strength s (output per input)",
+        ),
+    )
+    dense, sigma = np.linspace(0, 3, 601), np.linspace(0.05, 2.95, 30)
+    for i, layers in enumerate((1, 2, 3, 4)):
+        reached = local_minimum(dense, mu, layers)
+        _, selected = decay_thresholds(mu, layers)
+        figures.prediction(left, i, dense, reached, f"N = {layers}")
+        figures.measurement(left, i, sigma, _train_modes(sigma, np.full(30, 1.5), mu, layers))
+        if layers > 2:
+            colour = style.grade(i).colour
+            left.plot([selected], [local_minimum(selected, mu, layers)], color=colour, marker="|", markersize=22)
 
-
-def _train_modes(sigma: Array, starts: Array, mu: float, depth: int) -> Array:
-    """Final strengths of a diagonal network, one mode for each entry, trained with SGD under decay."""
-    model = linear_network([np.diag(starts) for _ in range(depth)])
-    objective = add_decay(end_to_end(quadratic_loss(np.eye(len(sigma)), np.diag(sigma))), mu)
-    path = train(model, objective, np.eye(len(sigma)), SGD(0.05), 1500, every=1500)
-    final: Array = product(factors_of(model, path.values[-1])).diagonal()
-    return final
+    starts, fine = np.linspace(0.05, 1.3, 26), np.linspace(0, 1.3, 1301)
+    for i, strength in enumerate((2.5, 1.6, 1.1)):
+        target = np.full(len(starts), strength)
+        escaped = fine > escape_strength(strength, mu, chosen)
+        figures.prediction(
+            right, i, fine, np.where(escaped, local_minimum(strength, mu, chosen), 0), f"$\\sigma$ = {strength}"
+        )
+        figures.measurement(right, i, starts, _train_modes(target, starts, mu, chosen))
+    figures.legend(left, "upper left")
+    figures.legend(right, (0.72, 0.62))
+    return drawing

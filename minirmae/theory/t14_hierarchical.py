@@ -125,6 +125,20 @@ def tree_singular_values(similarities: ArrayLike) -> Array:
     return np.sqrt(np.append(squares[0], np.repeat(squares[1:], 2 ** np.arange(levels))))
 
 
+def _tree_modes(levels: int) -> Modes:
+    """The modes of `tree_properties`, in the order of the wavelets."""
+    V, sigma = tree_wavelets(levels), tree_singular_values(np.arange(1, levels + 2))
+    return Modes(tree_properties(levels) @ V / sigma, sigma, V, np.ones_like(sigma))
+
+
+def _every_diffusion(levels: int, flip: float) -> Array:
+    """All sign patterns that can come down the tree, (2^nodes, items), each times the root of its probability."""
+    signs = np.array(list(itertools.product([1.0, -1.0], repeat=2 ** (levels + 1) - 1)))
+    inherited = signs[:, 1:] * np.repeat(signs[:, : 2**levels - 1], 2, axis=1)  # 1 if a node kept its parent's sign
+    probability = np.where(inherited > 0, 1 - flip, flip).prod(axis=1) / 2
+    return np.sqrt(probability)[:, None] * signs[:, -(2**levels) :]
+
+
 def check(seed: int = 0, quick: bool = False) -> list[Check]:
     """Compare the singular structure with an SVD, and the curves with flows and with gradient descent."""
     checks: list[Check] = []
@@ -159,14 +173,6 @@ def _check_structure(levels: int, details: dict[str, Any]) -> list[Check]:
     ]
 
 
-def _every_diffusion(levels: int, flip: float) -> Array:
-    """All sign patterns that can come down the tree, (2^nodes, items), each times the root of its probability."""
-    signs = np.array(list(itertools.product([1.0, -1.0], repeat=2 ** (levels + 1) - 1)))
-    inherited = signs[:, 1:] * np.repeat(signs[:, : 2**levels - 1], 2, axis=1)  # 1 if a node kept its parent's sign
-    probability = np.where(inherited > 0, 1 - flip, flip).prod(axis=1) / 2
-    return np.sqrt(probability)[:, None] * signs[:, -(2**levels) :]
-
-
 def _check_flows(levels: int, rng: np.random.Generator, details: dict[str, Any]) -> list[Check]:
     """T1's curve for two layers; one layer learns half of every mode at ln 2."""
     modes, times = _tree_modes(levels), np.linspace(0.0, 10.0, 61)
@@ -199,12 +205,6 @@ def _check_random_start(levels: int, rng: np.random.Generator, details: dict[str
         compare("random start: half times", predicted, reached, 0.25, relative=True, seconds=seconds, **details),
         at_least("random start: smallest gap between levels", step, float(np.diff(reached).min()), **details),
     ]
-
-
-def _tree_modes(levels: int) -> Modes:
-    """The modes of `tree_properties`, in the order of the wavelets."""
-    V, sigma = tree_wavelets(levels), tree_singular_values(np.arange(1, levels + 2))
-    return Modes(tree_properties(levels) @ V / sigma, sigma, V, np.ones_like(sigma))
 
 
 def figure(seed: int = 0) -> Any:

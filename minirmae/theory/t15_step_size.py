@@ -23,6 +23,7 @@ whose multiplier over two steps is 9 - 2 (1 + e)^2: stable for 1 < e < sqrt(5) -
 linear autoencoder at times proportional to 1/lam_i. If data and layers are aligned with
 the coordinates, the gradient of mode i is lam_i times a function of the mode alone, Adam with
 epsilon = 0 cancels lam_i exactly, and all modes are learned at once, at any depth.
+`lab/sharpness` has the Hessian, `lab/learning_order` the autoencoder under any optimiser.
 The edge of stability in nonlinear networks: Cohen, Kaur, Li, Kolter, Talwalkar 2021.
 """
 
@@ -43,7 +44,7 @@ from minirmae.theory.lab.learning_order import half_steps
 from minirmae.theory.lab.modes import random_modes
 from minirmae.theory.lab.networks import end_to_end, linear_network, quadratic_loss, regression
 from minirmae.theory.lab.result import Check, at_most, compare, timed
-from minirmae.theory.lab.sharpness import critical_rate, hessian_eigenvalues, network_hessian
+from minirmae.theory.lab.sharpness import critical_rate, hessian_eigenvalues, measured_hessian
 
 DEPTHS = (2, 3, 4)
 """Numbers of layers of the checks."""
@@ -85,6 +86,26 @@ def two_cycle_multiplier(e: ArrayLike) -> Array:
     return multiplier
 
 
+def _beyond_one(where: str, e: ArrayLike) -> Array:
+    rate = np.asarray(e, dtype=float)
+    if not (rate > 1).all():
+        raise ValueError(f"{where}: expected e = eta sigma > 1, got {rate.min():g}: below, the minimum is stable")
+    return rate
+
+
+def scalar_descent(sigma: float, e: float, a: float, b: float, steps: int) -> Array:
+    """Train `a b` towards sigma by SGD at rate e/sigma, on `(a b - sigma)^2 / 2`; return (steps + 1, 2), a and b."""
+    model = linear_network([np.array([[b]]), np.array([[a]])])
+    objective = end_to_end(quadratic_loss(np.array([[1.0]]), np.array([[sigma]])))
+    return train(model, objective, np.eye(1), SGD(e / sigma), steps).values[:, ::-1]
+
+
+def _scalar_minimum(sigma: float, sharpness: float) -> tuple[float, float]:
+    """A point (a, b) next to the minimum a b = sigma where a^2 + b^2 is the sharpness."""
+    a2 = (sharpness + np.sqrt(sharpness**2 - 4 * sigma**2)) / 2
+    return float(np.sqrt(a2)), float(sigma / np.sqrt(a2)) * (1 + 1e-3)
+
+
 def check(seed: int = 0, depth: int | None = None, quick: bool = False) -> list[Check]:
     """Compare Hessians, thresholds, cycles and learning orders with training runs by the library's optimisers."""
     checks: list[Check] = []
@@ -105,7 +126,8 @@ def _check_sharpness(
     s = modes.sigma / modes.lam
     x, y = modes.data(rng, 2 * inputs)
     factors = aligned_factors(modes.U, np.tile(s ** (1 / N), (N, 1)), modes.V, [hidden] * (N - 1), rng)
-    (values, vectors), seconds = timed(lambda: np.linalg.eigh(network_hessian(factors, x, y)))
+    network, objective = linear_network(factors), regression(y.astype(complex))
+    (values, vectors), seconds = timed(lambda: np.linalg.eigh(measured_hessian(network, objective, x)))
     # Outputs or inputs beyond the modes count as modes of strength 0; inputs beyond them have no variance.
     rest = (0, max(inputs, outputs) - len(s))
     s, lam = np.pad(s, rest), np.pad(modes.lam, rest)
@@ -170,13 +192,6 @@ def _check_scalar(rng: np.random.Generator, seed: int) -> list[Check]:
     return checks
 
 
-def scalar_descent(sigma: float, e: float, a: float, b: float, steps: int) -> Array:
-    """Train `a b` towards sigma by SGD at rate e/sigma, on `(a b - sigma)^2 / 2`; return (steps + 1, 2), a and b."""
-    model = linear_network([np.array([[b]]), np.array([[a]])])
-    objective = end_to_end(quadratic_loss(np.array([[1.0]]), np.array([[sigma]])))
-    return train(model, objective, np.eye(1), SGD(e / sigma), steps).values[:, ::-1]
-
-
 def figure(seed: int = 0, depth: int | None = None) -> Any:
     """Draw the scalar problem against its step size, its sharpness over time, and the order of learning.
 
@@ -217,16 +232,3 @@ def figure(seed: int = 0, depth: int | None = None) -> Any:
     for axis in (left, middle, right):
         figures.legend(axis)
     return drawing
-
-
-def _scalar_minimum(sigma: float, sharpness: float) -> tuple[float, float]:
-    """A point (a, b) next to the minimum a b = sigma where a^2 + b^2 is the sharpness."""
-    a2 = (sharpness + np.sqrt(sharpness**2 - 4 * sigma**2)) / 2
-    return float(np.sqrt(a2)), float(sigma / np.sqrt(a2)) * (1 + 1e-3)
-
-
-def _beyond_one(where: str, e: ArrayLike) -> Array:
-    rate = np.asarray(e, dtype=float)
-    if not (rate > 1).all():
-        raise ValueError(f"{where}: expected e = eta sigma > 1, got {rate.min():g}: below, the minimum is stable")
-    return rate

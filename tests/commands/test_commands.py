@@ -65,7 +65,7 @@ def test_train_reports_its_last_evaluation(runs, capsys, tmp_path):
 
 
 def test_train_takes_depths_and_replicas(capsys, tmp_path):
-    """A run for each depth and seed, with names of their own, and one command to go on with all."""
+    """A run for each depth and seed, with names of their own, and one command to resume them all."""
     asked = ["--linear-layers", 0, 1, "--replicas", 2, "--seed", 4]
     status, result = call(capsys, "train", *asked, *TINY, "--out", tmp_path)
     assert status == 0
@@ -182,7 +182,7 @@ def test_gradcheck_selects_and_reports(capsys):
 
 
 def test_a_wrong_gradient_is_exit_status_1(capsys, monkeypatch):
-    from minirmae import ops
+    from minirmae import layers, ops
 
     right = ops.tanh
 
@@ -190,7 +190,7 @@ def test_a_wrong_gradient_is_exit_status_1(capsys, monkeypatch):
         y, backward = right(x)
         return y, lambda dy: 1.001 * backward(dy)
 
-    monkeypatch.setattr(ops, "tanh", wrong)
+    monkeypatch.setattr(layers.Tanh, "op", staticmethod(wrong))
     status, result = call(capsys, "gradcheck", "--select", "Tanh")
     assert status == 1
     assert not result["passed"]

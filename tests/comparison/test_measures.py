@@ -13,6 +13,7 @@ from minirmae.comparison.measures import measure
 from minirmae.comparison.paths import Paths
 from minirmae.comparison.plan import LEAST_IMAGES, Plan
 from minirmae.data import shapes
+from minirmae.engine import prepared
 from minirmae.measures import fit_linear_probe
 from minirmae.runs import Run, make_model, train
 
@@ -44,7 +45,7 @@ def images():
 
 def test_error_and_ranks(measured):
     _, run, _, found = measured
-    model, (_, x) = run.model(), images()
+    model, (_, x) = prepared(run.model()), images()
     error = np.mean((model.reconstruct(x).astype(np.float64) - x) ** 2)
     assert found.record["reconstruction_error"] == pytest.approx(error, rel=1e-6)
     eigenvalues = np.linalg.eigvalsh(np.cov(model.encode(x).T.astype(np.float64)))[::-1]

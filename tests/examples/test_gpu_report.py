@@ -1,50 +1,14 @@
-"""The counts of a step, and the scripts that need a card where there is none."""
+"""The scripts that need a GPU, where there is none."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from card import REASON
 
-from minirmae.engines.cuda.roofline import costs, step_launches, table
-from minirmae.layers import Conv2d, ConvTranspose2d, Flatten, Linear, LinearStack, ReLU, Reshape, Sequential
-from minirmae.models.autoencoder import ModelConfig, build
-from minirmae.report.benchmark import forward_operations
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def test_arithmetic_is_that_of_the_benchmark():
-    """Three products a layer, but no gradient of the images; without padding, whose zeros only the launches count."""
-    rng = np.random.default_rng(0)
-    layers = [
-        Conv2d(3, 8, 4, stride=2, rng=rng),
-        ReLU(),
-        Flatten(),
-        Linear(288, 6, rng=rng),
-        LinearStack(6, 3, rng=rng),
-    ]
-    model = Sequential(*layers, Reshape((1, 1, 6)), ConvTranspose2d(6, 3, 14, rng=rng))
-    launches = step_launches(model, (14, 14, 3), 5)
-    products = sum(launch.flops for launch in launches if launch.tile or launch.kernel == "chain")
-    first = forward_operations(layers[0], (14, 14, 3))
-    assert products == 5 * (3 * forward_operations(model, (14, 14, 3)) - first)
-
-
-def test_replicas_cost_as_many_times_as_much_in_as_many_launches():
-    model = build(ModelConfig.paper("mnist"), np.random.default_rng(0))
-    one, five = (costs(step_launches(model, (32, 32, 1), 32, replicas=r)) for r in (1, 5))
-    for a, b in zip(one, five, strict=True):
-        assert (a.kernel, a.launches, 5 * a.flops, 5 * a.bytes) == (b.kernel, b.launches, b.flops, b.bytes)
-
-
-def test_the_table_adds_up():
-    model = build(ModelConfig.paper("shapes"), np.random.default_rng(0))
-    launches = step_launches(model, (32, 32, 3), 4)
-    assert f"| all | {len(launches)} |" in table(launches)
 
 
 def run(name, *arguments):
@@ -53,8 +17,8 @@ def run(name, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(REASON is None, reason="there is a card")
-def test_without_a_card_the_report_says_so(tmp_path):
+@pytest.mark.skipif(REASON is None, reason="there is a GPU")
+def test_without_a_gpu_the_report_says_so(tmp_path):
     status, said = run("gpu_report.py", "--out", str(tmp_path / "report"))
     assert status == 0, said
     assert "nothing measured" in said
@@ -62,8 +26,8 @@ def test_without_a_card_the_report_says_so(tmp_path):
     assert "| conv_forward |" in (tmp_path / "report.md").read_text()
 
 
-@pytest.mark.skipif(REASON is None, reason="there is a card")
-def test_without_a_card_the_comparison_says_so():
+@pytest.mark.skipif(REASON is None, reason="there is a GPU")
+def test_without_a_gpu_the_comparison_says_so():
     status, said = run("benchmark_vs_torch_gpu.py")
     assert status == 1, said
     assert REASON in said

@@ -19,7 +19,7 @@ def wrong(x):
     return x * x, lambda dy: x * dy
 
 
-def test_every_rung_is_climbed_in_order_and_a_choice_is_respected():
+def test_every_rung_is_checked_in_order_and_a_choice_is_respected():
     report = check(square, X).require()
     assert list(dict.fromkeys(row.rung for row in report.rows)) == list(RUNGS)
     report = check(square, X, rungs=("hygiene", "adjoint"))

@@ -21,19 +21,19 @@ def failures(model, **options):
 
 
 class Scale(Layer):
-    """`y = x s`, with a backward to be spoiled."""
+    """`y = x s`, with a backward that can be replaced."""
 
-    def __init__(self, spoil=None):
+    def __init__(self, wrong=None):
         super().__init__({"s": np.linspace(0.5, 2, 4, dtype=np.float32)})
-        self.spoil = spoil
+        self.wrong = wrong
 
     def __call__(self, x, rng=None):
         s = self.parameters["s"]
         factor = s.value.copy()
 
         def backward(dy):
-            if self.spoil:
-                return self.spoil(s, x, dy)
+            if self.wrong:
+                return self.wrong(s, x, dy)
             s.grad[...] += (dy * x).sum(axis=0)
             return dy * factor
 

@@ -1,12 +1,11 @@
-"""Recipes: every one is complete and says what is wrong with its settings."""
+"""A recipe completes its settings and says what is wrong with them."""
 
 from dataclasses import replace
 
 import pytest
 
 from minirmae.models.autoencoder import ModelConfig
-from minirmae.objectives import NAMES, recipe
-from minirmae.objectives.recipe import Recipe
+from minirmae.objectives.recipe import Recipe, require_setting
 from minirmae.runs import TrainingConfig
 
 EXAMPLE = Recipe(
@@ -18,15 +17,6 @@ EXAMPLE = Recipe(
     settings={"weight": 1.0, "count": 3, "kind": "a"},
     choices={"kind": ("a", "b")},
 )
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_recipe_is_found_under_its_name_and_says_where_it_comes_from(name):
-    found = recipe(name)
-    assert found.name == name
-    assert all((found.title, found.statement, found.source))
-    assert found.complete({}) == dict(found.settings)
-    assert set(found.essential) <= set(found.training)
 
 
 def test_settings_are_completed_and_checked():
@@ -50,3 +40,12 @@ def test_a_configuration_holds_all_settings_and_refuses_unknown_objectives():
         replace(config, objective="unknown")
     with pytest.raises(ValueError, match="unknown setting weight; known are: none"):
         replace(config, settings={"weight": 1.0})
+
+
+def test_a_setting_out_of_range_or_not_a_number_is_refused():
+    require_setting("example", "weight", 0.0, 0)
+    require_setting("example", "level", 1.0, 0, 1)
+    with pytest.raises(ValueError, match=r"objective example: level must be between 0 and 1, got 1\.5"):
+        require_setting("example", "level", 1.5, 0, 1)
+    with pytest.raises(ValueError, match="objective example: weight must be at least 0, got nan"):
+        require_setting("example", "weight", float("nan"), 0)

@@ -7,7 +7,7 @@ from objective_check import check_objective, tiny_images, tiny_model
 from minirmae.gradcheck import check
 from minirmae.gradcheck.sabotage import catalogue
 from minirmae.objectives import recipe
-from minirmae.objectives.saturation import ACTIVATIONS, activate, complement, saturated_linear, shrink
+from minirmae.objectives.saturating import ACTIVATIONS, activate, complement, saturated_linear, shrink
 
 POINTS = np.random.default_rng(0).standard_normal((4, 5)) * 1.5
 each = pytest.mark.parametrize("activation", ACTIVATIONS)

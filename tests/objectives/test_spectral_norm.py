@@ -5,6 +5,7 @@ import pytest
 
 from minirmae.gradcheck import check, check_model
 from minirmae.layers import Conv2d, ConvTranspose2d, Flatten, Linear, Sequential, Tanh
+from minirmae.models.summary import summary
 from minirmae.objectives.spectral_norm import SpectralNorm, normalised
 from minirmae.tangents.layers import tangent
 
@@ -115,7 +116,7 @@ def test_it_works_inside_a_model_of_one_vector():
     assert model.fixed.size == 4 + 6 + 6 + 3
     assert len(list(normalised(model))) == 2
     assert model.output_shape((4,)) == (3,)
-    assert "0.layer Linear  6               30" in model.summary((4,))
+    assert "0.layer Linear  6               30" in summary(model, (4,))
     y, backward = model(np.ones((2, 4), np.float32))
     assert y.dtype == backward(y).dtype == model.grads.dtype == np.float32
 

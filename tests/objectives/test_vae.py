@@ -1,8 +1,9 @@
-"""The variational family: exact gradients, PyTorch's automatic differentiation, and the laws between the members."""
+"""The variational family: exact gradients, PyTorch's automatic differentiation, the laws between the members."""
 
 import numpy as np
 import pytest
 from objective_check import check_objective, tiny_images, tiny_model
+from objective_resume import final_states
 
 from minirmae.objectives import recipe
 from minirmae.objectives.evidence import terms
@@ -35,7 +36,7 @@ def test_a_term_without_its_gradient_is_caught(name, term, monkeypatch):
         *values, backward = terms(model, x, rng)
         return *values, lambda *slopes: backward(*(0.0 if i == term else s for i, s in enumerate(slopes)))
 
-    monkeypatch.setattr(f"minirmae.objectives.{name.replace('-', '_')}.terms", without_one)
+    monkeypatch.setattr("minirmae.objectives.vae.terms", without_one)
     assert check_objective(name, FAMILY[name], rng_seed=3, rungs=["derivative"]).verdict == "fail"
 
 
@@ -130,3 +131,68 @@ def test_bad_settings_are_refused():
         recipe("vae").complete({"beta": 1.0})
     with pytest.raises(ValueError, match="linear_layers must be 0"):
         tiny_model("vae", linear_layers=1)
+
+
+SETTINGS = {"gamma": 30.0, "capacity": 8.0, "steps": 4}
+
+
+def at_step(step):
+    model, settings = tiny_model("beta-vae-capacity", SETTINGS)
+    model.bottleneck.parameters["step"].value[...] = step
+    return model, recipe("beta-vae-capacity").objective(settings)
+
+
+@pytest.mark.parametrize("step, side", [(0, 1), (1, -1), (4, -1)])
+def test_the_loss_is_the_distance_from_the_capacity(step, side):
+    model, objective = at_step(step)
+    x = tiny_images()
+    reconstruction, divergence, _ = terms(model, x, None)
+    assert np.sign(divergence - 2 * step) == side
+    loss, _ = objective(model, x, None)
+    assert loss == pytest.approx(reconstruction + 30 * abs(divergence - 2 * step), rel=1e-14)
+
+
+@pytest.mark.parametrize("step", [0, 4])
+def test_the_gradient_of_every_parameter_is_exact_on_both_sides(step):
+    def objective(model, x, rng):
+        model.bottleneck.parameters["step"].value[...] = step
+        return recipe("beta-vae-capacity").objective(SETTINGS)(model, x, rng)
+
+    check_objective("beta-vae-capacity", SETTINGS, rng_seed=3, objective=objective).require()
+
+
+def test_a_gradient_with_the_sign_of_the_other_side_is_caught():
+    def objective(model, x, rng):
+        counter = model.bottleneck.parameters["step"].value
+        loss, _ = recipe("beta-vae-capacity").objective(SETTINGS)(model, x, rng)
+        counter[...] = 4
+        _, backward = recipe("beta-vae-capacity").objective(SETTINGS)(model, x, None)
+        return loss, backward
+
+    report = check_objective("beta-vae-capacity", SETTINGS, objective=objective, rungs=["derivative"])
+    assert report.verdict == "fail"
+
+
+def test_only_update_counts_and_it_stops_at_the_end_of_the_schedule():
+    model, objective = at_step(0)
+    counts = []
+    for _ in range(6):
+        _, backward = objective(model, tiny_images(), np.random.default_rng(0))
+        backward()
+        update = backward()
+        counts.append(model.fixed.item())
+        update()
+    assert counts == [0, 1, 2, 3, 4, 4]
+
+
+def test_a_run_resumes_with_its_count(tmp_path):
+    whole, parts = final_states(tmp_path, "beta-vae-capacity", {"gamma": 30.0, "capacity": 8.0, "steps": 100})
+    assert whole[1].item() == 7
+    np.testing.assert_array_equal(whole[0], parts[0])
+    np.testing.assert_array_equal(whole[1], parts[1])
+
+
+@pytest.mark.parametrize("name, value", [("gamma", -1.0), ("capacity", -1.0), ("steps", 0), ("steps", 2**24 + 1)])
+def test_bad_settings_of_the_capacity_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"objective beta-vae-capacity: {name} must be"):
+        recipe("beta-vae-capacity").complete({name: value})

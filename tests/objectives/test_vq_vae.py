@@ -175,7 +175,7 @@ def test_the_model_codes_images_by_codewords():
     "setting, message",
     [
         ({"beta": -1.0}, "beta must be at least 0"),
-        ({"decay": 1.0}, r"decay must lie in \[0, 1\)"),
+        ({"decay": 1.0}, r"decay must be in \[0, 1\)"),
         ({"codewords": 0}, "codewords must be an integer of at least 1"),
         ({"width": 0}, "width must be an integer of at least 1"),
         ({"reseed_after": -1}, "reseed_after must be an integer of at least 0"),

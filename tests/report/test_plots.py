@@ -135,31 +135,6 @@ def test_pairs_put_originals_above_reconstructions(tmp_path):
         pairs_figure(originals, reconstructions[:3])
 
 
-@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_the_same_figure_gives_the_same_bytes(tmp_path, ending):
-    for name in ("one", "two"):
-        save_figure(spectrum_figure(SPECTRA), tmp_path / f"{name}.{ending}")
-    one = (tmp_path / f"one.{ending}").read_bytes()
-    assert one == (tmp_path / f"two.{ending}").read_bytes()
-    assert len(one) > 1000
-    assert b"<dc:date>" not in one
-    assert b"CreationDate" not in one
-    assert b"Software" not in one
-
-
-def test_a_figure_that_cannot_be_written_leaves_the_old_one(tmp_path):
-    path = tmp_path / "figure.png"
-    path.write_bytes(b"old")
-    figure = spectrum_figure(SPECTRA)
-    figure.draw = None  # drawing fails halfway
-    with pytest.raises(TypeError):
-        save_figure(figure, path)
-    assert path.read_bytes() == b"old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["figure.png"]
-    with pytest.raises(ValueError, match="ending of the file name must be one of png, svg, pdf; got 'jpg'"):
-        save_figure(figure, tmp_path / "figure.jpg")
-
-
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -189,9 +164,3 @@ def test_importing_the_figures_loads_no_matplotlib_and_drawing_no_pyplot():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["False", "True", "False"]
-
-
-def test_a_missing_matplotlib_is_explained(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
-    with pytest.raises(ImportError, match=r"pip install 'minirmae\[plot\]'"):
-        spectrum_figure(SPECTRA)

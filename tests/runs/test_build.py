@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from training_tiny import TINY, tiny_config
 
-from minirmae.models.autoencoder import PRESETS, ModelConfig
 from minirmae.data import ArrayDataset
+from minirmae.models.autoencoder import PRESETS, ModelConfig
 from minirmae.optimizers import SGD, Adam, AdamW, Momentum
 from minirmae.runs import (
     TrainingConfig,

@@ -1,4 +1,4 @@
-"""A checkpoint gives back what was saved, to the model it was saved from and to no other; a file that is none says why."""
+"""A checkpoint gives back what was saved, to its own model and to no other; a file that is none says why."""
 
 import io
 import json

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from minirmae.models.autoencoder import Autoencoder
 from minirmae.data import ArrayDataset
 from minirmae.layers import Dropout, Flatten, Linear, LinearStack, Reshape, Sequential
 from minirmae.measures.rank import summarize
+from minirmae.models.autoencoder import Autoencoder
 from minirmae.runs import NonFiniteLoss, evaluate
 
 DATA = ArrayDataset(np.random.default_rng(0).integers(0, 256, (10, 3, 3, 1), dtype=np.uint8), name="noise")

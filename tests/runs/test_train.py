@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from training_tiny import TINY, timeless, tiny_config
 
-from minirmae.models.autoencoder import PRESETS, ModelConfig
 from minirmae.data import ArrayDataset, DataError
+from minirmae.models.autoencoder import PRESETS, ModelConfig
 from minirmae.objectives import reconstruction
 from minirmae.runs import (
     NonFiniteLoss,
@@ -154,7 +154,9 @@ def test_a_run_does_not_become_another(tmp_path):
     ]:
         with pytest.raises(kind, match=message):
             train(config, run.directory, resume=True)
-    with pytest.raises(RunError, match=r"was trained on .*shapes.* but got .*noise.*; a run is resumed with the images"):
+    with pytest.raises(
+        RunError, match=r"was trained on .*shapes.* but got .*noise.*; a run is resumed with the images"
+    ):
         train(None, run.directory, resume=True, training_set=GREY)
     with pytest.raises(RunError, match="there is a run already"):
         train(tiny_config(), run.directory)
@@ -188,7 +190,9 @@ def test_nothing_to_resume(tmp_path):
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path):
     config = tiny_config(optimizer="sgd", learning_rate=1e9)
-    with pytest.raises(NonFiniteLoss, match=r"stopped at step \d+: .* The last good checkpoint, of step 0, is kept in"):
+    with pytest.raises(
+        NonFiniteLoss, match=r"stopped at step \d+: .* The last good checkpoint is kept: that of step 0 in"
+    ):
         train(config, tmp_path / "run")
     run = open_run(tmp_path / "run")
     np.testing.assert_array_equal(run.model().values, make_model(config).values)

@@ -1,4 +1,4 @@
-"""Runs that train together, and runs on a card: here a stand-in's arrays, and the kernels on the emulator."""
+"""Runs that train together, and runs on a GPU: here a stand-in's arrays, and the kernels on the emulator."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def _small(monkeypatch):
 
 
 @pytest.fixture
-def card(monkeypatch):
+def gpu(monkeypatch):
     """The device "stand-in" has a captured step."""
     made = []
 
@@ -105,10 +105,10 @@ def test_every_run_needs_a_directory(tmp_path, directories, message):
 
 
 @needs_compiler
-def test_a_run_on_a_card_is_that_of_the_processor_but_for_rounding(tmp_path, card):
+def test_a_run_on_a_gpu_is_that_of_the_cpu_but_for_rounding(tmp_path, gpu):
     there = train(config(seed=3), tmp_path / "there", device="stand-in", precision="float32")
     here = train(config(seed=3), tmp_path / "here")
-    assert card == ["stand-in:0"]
+    assert gpu == ["stand-in:0"]
     np.testing.assert_allclose(there.checkpoint().values, here.checkpoint().values, atol=1e-5)
     ours, theirs = timeless(there.history()), timeless(here.history())
     assert [(r["kind"], r["step"]) for r in ours] == [(r["kind"], r["step"]) for r in theirs]
@@ -116,7 +116,7 @@ def test_a_run_on_a_card_is_that_of_the_processor_but_for_rounding(tmp_path, car
 
 
 @needs_compiler
-def test_the_precision_reaches_the_card(tmp_path, card):
+def test_the_precision_reaches_the_gpu(tmp_path, gpu):
     losses = [
         train(config(), tmp_path / precision, device="stand-in", precision=precision).history("train")[0]["loss"]
         for precision in ("float32", "tf32")
@@ -126,30 +126,30 @@ def test_the_precision_reaches_the_card(tmp_path, card):
 
 
 @needs_compiler
-def test_a_run_on_a_card_goes_on_bit_for_bit(tmp_path, card):
+def test_a_run_on_a_gpu_resumes_bit_for_bit(tmp_path, gpu):
     whole = train(config(), tmp_path / "whole", device="stand-in")
     with pytest.raises(TrainingInterrupted, match="at step 6 of 30"):
-        # The card is ahead by then, and is asked for the step up to which it got.
+        # The GPU is ahead by then, and is asked for the step up to which it got.
         train(config(), tmp_path / "parts", device="stand-in", progress=SignalAt(3))
     assert same(train(None, tmp_path / "parts", resume=True, device="stand-in"), whole)
 
 
 @needs_compiler
-def test_together_on_a_card_each_is_as_if_alone(tmp_path, card):
+def test_together_on_a_gpu_each_is_as_if_alone(tmp_path, gpu):
     """Two depths, two seeds, and so two data sets."""
     configs = [config(layers, seed=s) for layers in (0, 2) for s in (0, 1)]
     directories = [tmp_path / str(i) for i in range(4)]
     shown = SignalAt(11)
     with pytest.raises(TrainingInterrupted, match=f"--resume {tmp_path}/0 {tmp_path}/1 {tmp_path}/2 {tmp_path}/3"):
         train_together(configs, directories, device="stand-in", progress=shown)
-    assert len(card) == 2, "a device for each depth"
+    assert len(gpu) == 2, "a device for each depth"
     runs = train_together([None] * 4, directories, resume=True, device="stand-in")
     for i, run in enumerate(runs):
         assert same(run, train(configs[i], tmp_path / f"alone{i}", device="stand-in"))
 
 
 @needs_compiler
-def test_divergence_of_one_is_said_and_all_are_kept(tmp_path, card):
+def test_divergence_of_one_is_said_and_all_are_kept(tmp_path, gpu):
     configs, directories = [config(seed=s) for s in range(2)], [tmp_path / "a", tmp_path / "b"]
     train_together(configs, directories, device="stand-in")
     longer = [config(seed=s, steps=40) for s in range(2)]
@@ -158,13 +158,13 @@ def test_divergence_of_one_is_said_and_all_are_kept(tmp_path, card):
     name = next(key for key in values if values[key].shape == run.checkpoint().values.shape)
     values[name][0] = np.nan
     np.savez(run.checkpoint_path, **values)
-    kept = f"kept in {tmp_path}/a, of step 30, is kept in {tmp_path}/b"
+    kept = f"kept: that of step 30 in {tmp_path}/a, that of step 30 in {tmp_path}/b"
     with pytest.raises(NonFiniteLoss, match=f"step 31 in {tmp_path}/b: the loss is not finite .*{kept}"):
         train_together(longer, directories, resume=True, device="stand-in")
 
 
 @needs_compiler
-def test_runs_that_cannot_go_together_on_a_card(tmp_path, card):
+def test_runs_that_cannot_train_together_on_a_gpu(tmp_path, gpu):
     directories = [tmp_path / "a", tmp_path / "b"]
     with pytest.raises(ValueError, match=r"equal but for seed and architecture; .*b is not like .*a"):
         train_together([config(), config(learning_rate=1e-2)], directories, device="stand-in")
@@ -184,8 +184,17 @@ def test_without_a_captured_step_there_is_one_warning_and_the_ordinary_loop(tmp_
     assert [open_run(d).checkpoint().step for d in directories] == [3, 3]
 
 
-def test_workers_are_for_the_processor(tmp_path):
-    """A run that began with two goes on on a card."""
+@needs_compiler
+def test_the_reference_on_a_gpu_is_op_by_op_without_a_warning(tmp_path, gpu):
+    """Warnings are errors here; the captured step would have made a device."""
+    there = train(config(engine="reference"), tmp_path / "there", device="stand-in")
+    here = train(config(engine="reference"), tmp_path / "here")
+    assert gpu == []
+    np.testing.assert_allclose(there.checkpoint().values, here.checkpoint().values, rtol=1e-4, atol=1e-5)
+
+
+def test_workers_are_for_the_cpu(tmp_path):
+    """A run that began with two is resumed on a GPU."""
     train(tiny_config(steps=2, workers=2), tmp_path / "run")
     with pytest.warns(RuntimeWarning, match="op by op"):
         run = train(tiny_config(steps=4, workers=2), tmp_path / "run", resume=True, device="stand-in")

@@ -1,4 +1,4 @@
-"""A CuPy of the few parts that `minirmae.engines.cuda.device` uses, whose kernels run on the emulator.
+"""A CuPy of the few parts that `minirmae.engines.cuda.card` uses, whose kernels run on the emulator.
 
 A capture keeps launches back until its graph is launched, and takes them only
 from streams that were forked into it. Forks and joins go into a log, so that
@@ -19,7 +19,7 @@ class OutOfMemoryError(MemoryError):
 
 
 class FakeCupy:
-    """One card. `log` lists what happened: allocations, launches, forks and joins."""
+    """One GPU. `log` lists what happened: allocations, launches, forks and joins."""
 
     uint8 = np.uint8
 

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from minirmae.engines.cuda.launch import Buffer
+from minirmae.engines.cuda.network import stage_specs
+from minirmae.engines.cuda.plan import StepPlan
 from minirmae.layers import (
     Conv2d,
     ConvTranspose2d,
@@ -16,6 +19,7 @@ from minirmae.layers import (
 )
 from minirmae.models.autoencoder import Autoencoder
 
+ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0}
 IMAGES = np.random.default_rng(1).integers(0, 256, (22, 8, 8, 1), dtype=np.uint8)
 
 
@@ -49,4 +53,18 @@ def dense(seed=0):
         Linear(9, 64, rng=rng),
         LinearStack(64, 1, rng=rng),
         Reshape((8, 8, 1)),
+    )
+
+
+def plan_of(model, images, batch_size, replicas=1):
+    """The plan of a step with Adam on `images` (count, H, W, C), bytes."""
+    return StepPlan(
+        stages=stage_specs(model, images[1:]),
+        trained=model.values.size,
+        fixed=model.fixed.size,
+        images=Buffer("images", images, "uint8"),
+        batch_size=batch_size,
+        loss="mean_squared_error",
+        adam=ADAM,
+        replicas=replicas,
     )

@@ -1,4 +1,4 @@
-"""One launch against the float64 NumPy op, on any device: the same checks run on the emulator and on a card.
+"""One launch against the float64 NumPy op, on any device: the same checks run on the emulator and on a GPU.
 
 Outputs are full of NaN before a launch, so what is not written shows. Bounds
 are those of float32 sums, not chosen: a sum of K products, in any order, is off

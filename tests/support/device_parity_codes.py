@@ -18,7 +18,7 @@ from minirmae.report.analysis import analyse
 from minirmae.report.gallery import picture
 from minirmae.runs import evaluate, open_run, train
 from minirmae.theory import registry
-from minirmae.theory.lab.device import simulations_on
+from minirmae.theory.lab.placement import simulations_on
 
 
 def check_run(device, directory):

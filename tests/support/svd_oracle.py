@@ -10,7 +10,7 @@ singular values do no harm unless one is kept and its equal dropped.
 
 import numpy as np
 
-from minirmae.objectives.truncated_svd import truncated_svd
+from minirmae.objectives.rrae import truncated_svd
 
 
 def analytic_truncation(Z, k):

@@ -1,14 +1,17 @@
+import ast
 import inspect
-from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import minirmae.theory
 from minirmae.theory import ENTRIES, run
 from minirmae.theory.lab.result import compare
 from minirmae.theory.registry import Entry
 
-WRITTEN = [e for e in ENTRIES.values() if find_spec(f"minirmae.theory.{e.name.replace('-', '_')}") is not None]
+ROOM = Path(minirmae.theory.__file__).parent
+RESULTS = sorted(path.stem for path in ROOM.glob("t[0-9][0-9]_*.py"))
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ def test_there_are_fifteen_entries():
     assert all(name == entry.name for name, entry in ENTRIES.items())
 
 
-@pytest.mark.parametrize("entry", WRITTEN, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.name)
 def test_every_module_offers_check_and_figure_with_depth_where_promised(entry):
     options = {"seed": 0, "depth": None, "quick": False} if entry.any_depth else {"seed": 0, "quick": False}
     signature = inspect.signature(entry.module().check).parameters
@@ -85,3 +88,32 @@ def test_a_run_does_not_touch_the_global_generator():
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     run(["two-layer"], quick=True)
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
+def imports(path):
+    """(module, name) of every name that a file imports from the theory."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("minirmae.theory"):
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def test_there_is_one_file_for_each_entry_and_it_begins_with_its_number():
+    assert [entry.module().__name__.rpartition(".")[2] for entry in ENTRIES.values()] == RESULTS
+    for number, name in enumerate(RESULTS, 1):
+        assert ast.get_docstring(ast.parse((ROOM / f"{name}.py").read_text())).startswith(f"T{number}. ")
+
+
+def test_a_result_uses_earlier_results_only_and_no_private_names():
+    for name in RESULTS:
+        for module, imported in imports(ROOM / f"{name}.py"):
+            used = module.removeprefix("minirmae.theory.")
+            assert used.startswith("lab") or used < name, f"{name} imports {module}"
+            assert not imported.startswith("_"), f"{name} imports {imported}"
+
+
+def test_the_instruments_know_no_result_and_are_all_listed():
+    import minirmae.theory.lab as lab
+
+    for path in (ROOM / "lab").glob("*.py"):
+        assert all(module.startswith("minirmae.theory.lab") for module, _ in imports(path)), path.name
+        assert path.stem == "__init__" or f"- `{path.stem}`: " in lab.__doc__

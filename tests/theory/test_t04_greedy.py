@@ -9,7 +9,7 @@ from minirmae.theory import t04_greedy as greedy
 from minirmae.theory.lab.descent_modes import descent_modes, jump_steps, phase_times
 from minirmae.theory.lab.integrator import integrate
 from minirmae.theory.lab.modes import Modes, random_modes
-from minirmae.theory.lab.reduced_rank import plateaus, reduced_rank_regression
+from minirmae.theory.t04_greedy import plateaus, reduced_rank_regression
 
 
 def verdicts(checks):

@@ -1,10 +1,10 @@
-"""Training on an NVIDIA card with kernels of our own: a whole step is one CUDA graph.
+"""Training on an NVIDIA GPU with kernels of our own: a whole step is one CUDA graph.
 
-The way down: `training` takes steps as the CPU's loop does, and `replicas`
-many models' at once; `step` holds a step's memory and replays it; `plan` lists
-its launches, stage by stage (`stages`), for a model that `network` has read;
-`primitives` and `ends` describe single launches, `products` and `geometry`
-their sizes, `layout` and `memory` where arrays lie; `sources` and `modules`
-are the CUDA files, compiled; and `device` is the only file that talks to CuPy
-beside `modules`. All but those two is plain Python on plain numbers.
+From the top: `training` takes steps in chunks, and `replicas` those of many
+models at once. `step` holds the memory of a step and replays it. `plan` lists
+its launches, stage by stage (`stages`), for a model that `network` has read.
+`primitives` and `ends` describe single launches, `geometry` and `products`
+their sizes, `memory` and `layout` where arrays lie. `sources` names the CUDA
+files of `kernels/`, `modules` compiles them, and `card` talks to the GPU. All
+but the last two is plain Python on plain numbers; those two need CuPy.
 """

@@ -12,7 +12,7 @@ from minirmae.engines.cuda.primitives import ACTIVATIONS
 from minirmae.validation import require_choice
 
 LOSSES = {"mean_squared_error": 2.0, "binary_cross_entropy": 1.0}
-"""The kernels of the losses, and the factor of the gradient before the division by the number of entries."""
+"""Kernels of losses, each with the factor of its gradient; the number of entries is divided out later."""
 
 _THREADS = 256
 
@@ -28,9 +28,11 @@ def gather(
     own_images: bool = False,
     replicas: int = 1,
 ) -> Launch:
-    """Fill `batch` (count, ...) from `images` (all, ...), uint8 or float32: those that this step's place in
-    `order` names. `batch_size` is that of a full batch; `batch` may be an epoch's smaller last one. With
-    `own_images` every replica has a data set of its own, one after the other."""
+    """Fill `batch` (count, ...) from `images` (all, ...), uint8 or float32, by this step's place in `order`.
+
+    `batch_size` is that of a full batch; `batch` may be an epoch's smaller last one. With `own_images` every replica
+    has a data set of its own, and these lie one after the other.
+    """
     count, values = batch.shape[0], batch.size // batch.shape[0]
     sizes = int32("gather", count=count, values=values, steps_per_epoch=steps_per_epoch, batch_size=batch_size)
     blocks = -(-batch.size // _THREADS), replicas, 1
@@ -53,7 +55,7 @@ def loss(
 ) -> Launch:
     """The loss of y against the target, into `losses` at this step's place, and its gradient before y's activation.
 
-    Raises ValueError for a loss that there is not.
+    Raises ValueError for an unknown loss.
     """
     require_choice("cuda", "loss", kind, LOSSES)
     # Eight entries a thread; the last block adds up at most 1,024 sums.

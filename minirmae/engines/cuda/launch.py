@@ -1,8 +1,8 @@
 """A launch as plain data: which kernel, how many blocks of how many threads, and its arguments.
 
-Arguments are NumPy scalars of exactly the type that the kernel declares, since
-CuPy would pass a Python float as double and an int as long long; or buffers,
-which become addresses when memory has been laid out; or None, the null pointer.
+An argument is a NumPy scalar of exactly the type that the kernel declares, since
+CuPy would pass a Python float as a double and an int as a long long; or a buffer,
+which becomes an address once memory has been laid out; or None, the null pointer.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Launch:
     Attributes:
         kernel: its name.
         grid, block: blocks along x, y and z, and threads of a block.
-        arguments: in the kernel's order, less the last, the replicas' distance, which the layout adds.
+        arguments: in the kernel's order, without the last, the distance of replicas, which the layout adds.
         tile: for kernels that multiply matrices.
         lane: 0 for the main sequence; a launch in lane 1 needs only what came before it, and nothing
             in lane 0 waits for it until a launch that joins.

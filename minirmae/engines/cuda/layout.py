@@ -1,7 +1,7 @@
-"""Where buffers lie: one arena of named memory a replica, all arenas alike and one after the other.
+"""Where buffers lie: each replica has an arena of named memory; arenas are alike and lie one after the other.
 
-A name is as large as the largest buffer that uses it, so plans for two batch
-sizes share one arena. Offsets are fixed before anything runs: addresses never
+A name gets the size of its largest buffer, so plans for two batch sizes share
+one arena. Offsets are fixed before anything runs: addresses never
 change and nothing is allocated later.
 """
 

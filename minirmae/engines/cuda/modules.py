@@ -1,4 +1,4 @@
-"""Compiled modules, each made once in a process and kept.
+"""Compiled modules, each made once per process and kept.
 
 CuPy also keeps the machine code on disk, by source, options and architecture.
 """
@@ -21,7 +21,7 @@ def compiled(module: Module) -> Any:
 
 @functools.cache
 def function(kernel: str, precision: str, tile: Tile | None, device: int) -> Any:
-    """Return the function `kernel` on card number `device`, which must be the current one; compiles if need be.
+    """Return the function `kernel` on GPU number `device`, which must be the current one; compiles at first use.
 
     Raises ValueError for an unknown kernel or precision.
     """

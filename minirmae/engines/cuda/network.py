@@ -1,8 +1,7 @@
-"""A model read as a row of stages: a linear map of some kind, a bias, an activation.
+"""The stages of a model (`minirmae.engines.stages`) as the numbers that kernels take.
 
-Reshapes vanish, since they move nothing; an activation joins the map before
-it. What does not fit this picture is said to be not capturable, and is trained
-step by step instead.
+Reshapes vanish, since they move nothing. A model with anything else beside linear maps and their activations cannot be
+captured; it is trained op by op instead.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from minirmae.engines.stages import AFFINE, read_stages
 from minirmae.layers import (
     Conv2d,
     ConvTranspose2d,
@@ -28,7 +28,7 @@ from minirmae.layers import (
 )
 from minirmae.models.autoencoder import Autoencoder
 
-_ACTIVATIONS = {ReLU: "relu", Tanh: "tanh", Sigmoid: "sigmoid"}
+_ACTIVATIONS: dict[type[Layer], str] = {ReLU: "relu", Tanh: "tanh", Sigmoid: "sigmoid"}
 
 
 class NotCapturable(TypeError):
@@ -36,8 +36,8 @@ class NotCapturable(TypeError):
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One linear map and what follows it.
+class StageSpec:
+    """One linear map and the activation after it, with their shapes and places in the model's flat vectors.
 
     Attributes:
         kind: "convolution", "transposed", "linear" or "chain".
@@ -64,7 +64,7 @@ class Stage:
     activation: str = "none"
 
 
-def read_stages(model: Layer, shape: Shape) -> tuple[Stage, ...]:
+def stage_specs(model: Layer, shape: Shape) -> tuple[StageSpec, ...]:
     """Return the stages of `model` for samples of `shape`.
 
     Raises NotCapturable, naming the layer, for a model that is not of stages.
@@ -72,35 +72,39 @@ def read_stages(model: Layer, shape: Shape) -> tuple[Stage, ...]:
     if str(model.dtype) != "float32":
         raise NotCapturable(f"the captured step trains in float32, the model is {model.dtype}")
     starts = _starts(model)
-    stages: list[Stage] = []
-    for layer in _leaves(model):
+    stages: list[StageSpec] = []
+    for stage in read_stages(_row(model)):
+        layer = stage.layer
         outputs = layer.output_shape(shape)
         if type(layer) in _ACTIVATIONS:
+            # A reshape or an empty stack, which do nothing to the entries, stood between it and its map.
             if not stages or stages[-1].activation != "none" or stages[-1].kind == "chain":
                 raise NotCapturable(f"{type(layer).__name__} does not follow a convolution or a linear layer")
             stages[-1] = replace(stages[-1], activation=_ACTIVATIONS[type(layer)])
-        elif isinstance(layer, LinearStack):
+        elif type(layer) is LinearStack:
             if layer.layers and stages and stages[-1].kind == "chain":
                 raise NotCapturable("two linear stacks follow one another; make them one")
             if layer.layers:
                 stages.append(_chain(layer, starts))
-        elif not isinstance(layer, (Flatten, Reshape)):
-            stages.append(_stage(layer, shape, outputs, starts))
+        elif type(layer) in AFFINE:
+            stages.append(_affine(layer, shape, outputs, starts))
+            if stage.activation is not None:
+                stages[-1] = replace(stages[-1], activation=_ACTIVATIONS[type(stage.activation)])
+        elif type(layer) not in (Flatten, Reshape):
+            raise NotCapturable(f"{type(layer).__name__} has no captured step")
         shape = outputs
     if not stages:
         raise NotCapturable("the model has nothing to train")
     return tuple(stages)
 
 
-def _leaves(layer: Layer) -> Iterator[Layer]:
-    """The layers without children, in the order they are applied."""
+def _row(layer: Layer) -> Iterator[Layer]:
+    """The layers that are applied one after the other, those of an autoencoder's parts included."""
     if type(layer) in (Sequential, Autoencoder):
         for child in layer.children.values():
-            yield from _leaves(child)
-    elif type(layer) in (Conv2d, ConvTranspose2d, Linear, LinearStack, Flatten, Reshape, *_ACTIVATIONS):
-        yield layer
+            yield from _row(child)
     else:
-        raise NotCapturable(f"{type(layer).__name__} has no captured step")
+        yield layer
 
 
 def _starts(model: Layer) -> dict[int, int]:
@@ -112,10 +116,10 @@ def _starts(model: Layer) -> dict[int, int]:
     return starts
 
 
-def _chain(layer: LinearStack, starts: dict[int, int]) -> Stage:
+def _chain(layer: LinearStack, starts: dict[int, int]) -> StageSpec:
     W = layer.parameters["W"]
     vector = (layer.n,)
-    return Stage(
+    return StageSpec(
         "chain",
         vector,
         vector,
@@ -126,12 +130,12 @@ def _chain(layer: LinearStack, starts: dict[int, int]) -> Stage:
     )
 
 
-def _stage(layer: Layer, inputs: Shape, outputs: Shape, starts: dict[int, int]) -> Stage:
+def _affine(layer: Layer, inputs: Shape, outputs: Shape, starts: dict[int, int]) -> StageSpec:
     W, b = layer.parameters["W"], layer.parameters.get("b")
     options: dict[str, Any] = {"bias": None if b is None else starts[id(b)]}
     if isinstance(layer, Linear):
-        return Stage("linear", inputs, outputs, starts[id(W)], **options)
+        return StageSpec("linear", inputs, outputs, starts[id(W)], **options)
     assert isinstance(layer, (Conv2d, ConvTranspose2d))
-    options |= {"kernel": layer.kernel, "stride": layer.stride, "padding": layer.padding}
+    options |= {"kernel": layer.kernel, "stride": layer.options["stride"], "padding": layer.options["padding"]}
     kind = "convolution" if isinstance(layer, Conv2d) else "transposed"
-    return Stage(kind, inputs, outputs, starts[id(W)], **options)
+    return StageSpec(kind, inputs, outputs, starts[id(W)], **options)

@@ -2,8 +2,8 @@
 
     gather -> stages forward -> loss -> stages backward -> Adam
 
-The weight gradients wait for nothing but their stage's gradient, and nothing
-but Adam waits for them: they are the second lane, beside the way down.
+A weight gradient needs only its stage's gradient, and only Adam needs it. So
+weight gradients are a second lane, beside the stages' backward pass.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from minirmae.engines.cuda import ends
 from minirmae.engines.cuda.launch import Buffer, Launch
 from minirmae.engines.cuda.memory import LOSSES, PROGRESS, RATES, entering, vectors
-from minirmae.engines.cuda.network import Stage
+from minirmae.engines.cuda.network import StageSpec
 from minirmae.engines.cuda.stages import PlacedStage
 
 
@@ -33,7 +33,7 @@ class StepPlan:
         own_images: whether each has a data set of its own; they lie one after the other.
     """
 
-    stages: tuple[Stage, ...]
+    stages: tuple[StageSpec, ...]
     trained: int
     fixed: int
     images: Buffer

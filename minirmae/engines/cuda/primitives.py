@@ -89,8 +89,8 @@ def conv_weight_gradient(
 
     Args:
         bias: also write `db` (O,), right after the kernel's gradient.
-        progress: where to say that a gradient is not finite.
-        groups: that many products at once, of operands that follow one another.
+        progress: where a gradient that is not finite sets its flag.
+        groups: number of products, computed at once from operands that lie one after the other.
     """
     grid = product_grid(g.taps + bias, g.outputs, g.output_pixels, groups)
     strides = g.input_pixels * g.channels, g.output_pixels * g.outputs, g.taps * g.outputs

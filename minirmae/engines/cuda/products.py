@@ -1,7 +1,7 @@
-"""Matrix products on a grid of blocks: how big a block's tile is, and over how many blocks its sum is split.
+"""Matrix products on a grid of blocks: the size of a block's tile, and the number of blocks that share its sum.
 
-Both depend on the product's shape alone, not on the card or on the number of
-replicas, so neither do the result's bits.
+Both follow from the product's shape alone, not from the GPU or the number of
+replicas. So do the bits of the result.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from minirmae.engines.cuda.sources import LARGE, NARROW, SMALL, Tile
 
 TILE_K = 16
 
-# Blocks that keep a large card busy (an H100 has 132 multiprocessors, each with room for about one block
+# Blocks that keep a large GPU busy (an H100 has 132 multiprocessors, each with room for about one block
 # of the large tile or two of the others).
 _ENOUGH = {LARGE: 128, SMALL: 256, NARROW: 256}
-# A split must have enough of the sum to be worth the extra pass over its result.
+# A split needs a part of the sum that is large enough to be worth the extra pass over its result.
 _LEAST_TILES_A_SPLIT = 4
 _MOST_SPLITS = 32
 
@@ -39,7 +39,7 @@ class ProductGrid:
     groups: int
 
     def blocks(self, replicas: int) -> tuple[int, int, int]:
-        """Return the grid for that many replicas."""
+        """Return the grid for `replicas` models."""
         return self.down, self.across, self.splits * self.groups * replicas
 
     def scratch(self, lane: int) -> tuple[Buffer | None, Buffer | None]:
@@ -73,6 +73,6 @@ def product_grid(rows: int, columns: int, K: int, groups: int = 1) -> ProductGri
         tile = LARGE if busy and rows > SMALL.rows and columns > SMALL.columns else SMALL
     down, across = tiles(tile)
     splits = min(_ENOUGH[tile] // (down * across * groups), depth // _LEAST_TILES_A_SPLIT, _MOST_SPLITS)
-    # So many tiles each that the last split still has one.
+    # Shares are rounded up to whole tiles; then no more splits than still have a tile.
     each = -(-depth // max(1, splits))
     return ProductGrid(tile, down, across, -(-depth // each), groups)

@@ -1,11 +1,11 @@
-"""Many models on one card: one small model leaves most of it idle.
+"""Many models on one GPU, because one small model leaves most of it idle.
 
-Models of one architecture, different in seed, take each step together: every
-kernel's grid has one more axis, and replica r works in arena r. A launch then
-costs as much as for one model, which is what a small step is made of. Models
-that differ in architecture, as in the number of linear layers, have a graph
-and streams of their own, and run side by side. Nothing about a model's
-arithmetic depends on its neighbours, so each ends as if trained alone, bit for bit.
+Models of one architecture take each step together: every kernel's grid has one
+more axis, and replica r works in arena r. There are then no more launches than
+for one model, and launches are what costs time in a small step. Models of
+another architecture, such as another number of linear layers, have a graph and
+streams of their own, and run side by side. No model's arithmetic depends on its
+neighbours, so each ends as if trained alone, bit for bit.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 
 from minirmae.arrays import Array, asnumpy
 from minirmae.data import Dataset, DeviceDataset
-from minirmae.engines.cuda.device import CudaDevice, Device
-from minirmae.engines.cuda.network import NotCapturable, Stage, read_stages
+from minirmae.engines.cuda.card import CudaDevice, Device
+from minirmae.engines.cuda.network import NotCapturable, StageSpec, stage_specs
 from minirmae.engines.cuda.step import CapturedTraining
 from minirmae.layers import Layer
 from minirmae.objectives import Objective, reconstruction
@@ -25,23 +25,23 @@ from minirmae.optimizers import Adam, Optimizer
 
 
 class Replicas:
-    """Models that train at the same time on one card.
+    """Models that train at the same time on one GPU.
 
     Args:
-        models: one or more; changed by `store` only.
-        datasets: one for all, or one a model, equally large; equal ones lie on the card once.
-        optimizers: Adam or AdamW, one a model, with equally many steps taken.
-        batch_size: images a step.
-        seeds: of the order of images, one a model.
+        models: one or more; only `store` changes them.
+        datasets: one for all, or one per model, all of one size; equal ones are stored on the GPU once.
+        optimizers: Adam or AdamW, one per model, all at the same step.
+        batch_size: images per step.
+        seeds: of the order of images, one per model.
         objective: what to minimise.
         precision: "tf32" or "float32".
-        make_device: returns a device for a group of like models; None takes the card that the models are on, or
+        make_device: returns a device for a group of like models; None takes the GPU that the models are on, or
             the first one.
         names: of the models, for errors.
 
     Raises:
         NotCapturable: a model, optimiser or objective that has no captured step, or data sets that differ in size.
-        DeviceError: no card, or its memory does not suffice.
+        DeviceError: there is no GPU, or its memory does not suffice.
         ValueError: numbers out of range or of different lengths.
     """
 
@@ -91,7 +91,7 @@ class Replicas:
         return self._groups[0][1].steps
 
     def run(self, most: int) -> Array:
-        """Take `most` steps, or as many as there are until the host must look after the card; return their losses.
+        """Take at most `most` steps, fewer if the rings of rates and losses end before; return their losses.
 
         Returns float32 (steps, models), each loss before its update. Raises NonFiniteLoss if a model has diverged;
         `store` then gives its parameters before that step.
@@ -105,7 +105,7 @@ class Replicas:
         return losses
 
     def store(self) -> None:
-        """Copy parameters and state back into the models and optimisers, wherever those are."""
+        """Copy parameters and state back into the models and optimisers, on whatever device they are."""
         for _, training in self._groups:
             training.store()
 
@@ -115,9 +115,9 @@ def like(models: Sequence[Layer], shape: tuple[int, ...]) -> list[list[int]]:
 
     Raises NotCapturable for a model that has no captured step.
     """
-    groups: dict[tuple[Stage, ...], list[int]] = {}
+    groups: dict[tuple[StageSpec, ...], list[int]] = {}
     for number, model in enumerate(models):
-        groups.setdefault(read_stages(model, shape), []).append(number)
+        groups.setdefault(stage_specs(model, shape), []).append(number)
     return list(groups.values())
 
 
@@ -129,7 +129,7 @@ def resident(dataset: Dataset) -> Array:
 
 
 def _images(datasets: Sequence[Dataset]) -> list[Array]:
-    """All images of every data set, or once if they are the same: a card has no room for many copies."""
+    """The images of every data set; only once if all are equal, since a GPU has no room for many copies."""
     images: list[Array] = []
     for dataset in datasets:
         one = resident(dataset)

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from minirmae.engines.cuda.launch import Buffer, Launch
-from minirmae.engines.cuda.network import read_stages
+from minirmae.engines.cuda.network import stage_specs
 from minirmae.engines.cuda.plan import StepPlan
 from minirmae.layers import Layer
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of all launches of one kernel in a step: how many, arithmetic, bytes."""
+    """All launches of one kernel in a step: their number, arithmetic and bytes."""
 
     kernel: str
     launches: int
@@ -28,7 +28,7 @@ class Cost:
 def step_launches(model: Layer, image: tuple[int, ...], batch_size: int, replicas: int = 1) -> tuple[Launch, ...]:
     """Return the launches of a training step with Adam, for images of the shape `image`."""
     plan = StepPlan(
-        stages=read_stages(model, image),
+        stages=stage_specs(model, image),
         trained=model.values.size,
         fixed=model.fixed.size,
         images=Buffer("images", (batch_size, *image), "uint8"),
@@ -53,7 +53,7 @@ def costs(launches: Iterable[Launch]) -> tuple[Cost, ...]:
 
 
 def table(launches: Iterable[Launch]) -> str:
-    """Return the costs as a Markdown table, with the flops a byte that decide what bounds a kernel."""
+    """Return the costs as a Markdown table, with flops per byte: whether memory or arithmetic bounds a kernel."""
     rows = costs(launches)
     rows = (*rows, Cost("all", *(sum(getattr(r, name) for r in rows) for name in ("launches", "flops", "bytes"))))
     lines = ["| kernel | launches | GFLOP | MB | flop/byte |", "|---|---|---|---|---|"]

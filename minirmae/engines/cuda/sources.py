@@ -87,7 +87,7 @@ class Module:
         return "\n".join(read(file.format(precision=self.precision)) for file in _FILES[self.name])
 
     def options(self) -> tuple[str, ...]:
-        """Return the compiler's options, less the architecture, which is the card's."""
+        """Return the compiler's options, without the architecture, which CuPy adds."""
         if self.tile is None:
             return ("--std=c++17",)
         numbers = {

@@ -9,14 +9,14 @@ from minirmae.engines.cuda import primitives
 from minirmae.engines.cuda.geometry import Geometry, matrix_geometry
 from minirmae.engines.cuda.launch import Buffer, Launch
 from minirmae.engines.cuda.memory import PROGRESS, entering, states, vectors
-from minirmae.engines.cuda.network import Stage
+from minirmae.engines.cuda.network import StageSpec
 
 
 @dataclass(frozen=True)
 class PlacedStage:
     """Stage `index` of a model, for a batch of `count`, in `replicas` models at once."""
 
-    stages: Sequence[Stage]
+    stages: Sequence[StageSpec]
     index: int
     count: int
     trained: int
@@ -24,7 +24,7 @@ class PlacedStage:
     replicas: int
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> StageSpec:
         """The stage itself."""
         return self.stages[self.index]
 
@@ -49,7 +49,7 @@ class PlacedStage:
     def backward(self) -> tuple[Launch, ...]:
         """Return the launches of the gradients: for the stage before, through that one's activation, and its own."""
         if self.stage.kind == "chain":
-            # The gradients of its maps need what goes on between them.
+            # The gradients of its maps need the states between them.
             return (*self._chain("gradient", backward=True), *self._chain_weights())
         # Nobody asks for the gradient of the images.
         return (*self._weight_gradient(), *(self._input_gradient() if self.index else ()))
@@ -93,7 +93,7 @@ class PlacedStage:
         return product, primitives.column_sum(rows, channels, dy, db, PROGRESS, lane=1, replicas=self.replicas)
 
     def _chain(self, what: str, backward: bool) -> tuple[Launch, ...]:
-        """The chain in one launch if its matrices are small enough for one block, else a product after the other."""
+        """The chain, in one launch if its matrices are small enough for one block, else one product per map."""
         stage, n, count = self.stage, self.stage.inputs[0], self.count
         all_states = states(stage, self.index, count, what)
         saved, activation = self._saved() if backward else (None, "none")

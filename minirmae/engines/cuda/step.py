@@ -1,9 +1,9 @@
-"""Models on a card, and their training step, recorded once and replayed.
+"""Models on a GPU, and their training step, recorded once and replayed.
 
-The data set, the models and every array of a step have their place before the
-first step; after that nothing is allocated and no address changes. The host
-sends an order of images once an epoch and learning rates every few hundred
-steps, and reads losses as rarely.
+The data set, the models and every array of a step get their place before the
+first step. After that nothing is allocated and no address changes. Once an
+epoch the host sends the order of the images. Every few hundred steps it sends
+learning rates and reads losses.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 
 from minirmae.arrays import Array, asarray, asnumpy
 from minirmae.data.batches import epoch_order
-from minirmae.engines.cuda.device import Device
+from minirmae.engines.cuda.card import Device
 from minirmae.engines.cuda.launch import Buffer
 from minirmae.engines.cuda.layout import lay_out
 from minirmae.engines.cuda.memory import CAPACITY, LOSSES, PROGRESS, RATES, vectors
-from minirmae.engines.cuda.network import NotCapturable, Stage, read_stages
+from minirmae.engines.cuda.network import NotCapturable, StageSpec, stage_specs
 from minirmae.engines.cuda.plan import StepPlan
 from minirmae.layers import Layer
 from minirmae.optimizers import Adam, AdamW
@@ -33,11 +33,11 @@ class CapturedTraining:
     """R models of one architecture that take their steps together on one device.
 
     Args:
-        models: one or more; changed by `store` only.
-        optimizers: Adam or AdamW, one a model, with equal numbers but for the learning rate.
-        images: the data set, (count, H, W, C), uint8 or float32 in [0, 1]; or a list of them, one a model.
-        batch_size: images a step; the last batch of an epoch may be smaller.
-        seeds: of the order of images, one a model.
+        models: one or more; only `store` changes them.
+        optimizers: Adam or AdamW, one per model, equal but for the learning rate.
+        images: the data set, (count, H, W, C), uint8 or float32 in [0, 1]; or a list of them, one per model.
+        batch_size: images per step; the last batch of an epoch may be smaller.
+        seeds: of the order of images, one per model.
         device: a `CudaDevice`.
         names: of the models, for errors.
         loss: "mean_squared_error", or "binary_cross_entropy" of logits, between images and output.
@@ -121,7 +121,7 @@ class CapturedTraining:
         self._epoch = -1
 
     def store(self) -> None:
-        """Copy parameters and state back into the models and optimisers, wherever those are."""
+        """Copy parameters and state back into the models and optimisers, on whatever device they are."""
         for replica, (model, optimizer) in enumerate(zip(self.models, self.optimizers, strict=True)):
             model.values[...] = asarray(self._read(replica, self._vectors["values"]), model.device)
             optimizer.moments = {
@@ -130,7 +130,7 @@ class CapturedTraining:
             optimizer.steps = int(self._read(replica, PROGRESS)[0])
 
     def run(self, steps: int) -> Array:
-        """Take so many steps; return the losses, float32 (steps, R), each before its update.
+        """Take `steps` steps; return the losses, float32 (steps, R), each before its update.
 
         Raises NonFiniteLoss if a model has diverged; `store` then gives its parameters before that step.
         """
@@ -144,11 +144,11 @@ class CapturedTraining:
 
     @property
     def room(self) -> int:
-        """Steps that can be started before the host must look after the rings of rates and losses."""
+        """Steps that can be started before the rings of rates and losses come round."""
         return CAPACITY - self.steps % CAPACITY
 
     def start(self, count: int) -> None:
-        """Give the device `count` steps to take, at most `room`, and do not wait; `finish` must come next."""
+        """Start `count` steps, at most `room`, without waiting for them. Call `finish` next."""
         self._send_rates(count)
         self._started = LOSSES.part(self.steps % CAPACITY, (count,))
         for _ in range(count):
@@ -164,13 +164,13 @@ class CapturedTraining:
         return np.stack(losses, axis=1)
 
     def _send_rates(self, count: int) -> None:
-        """The learning rates of the next `count` steps, which do not run over the ring's end."""
+        """Send the learning rates of the next `count` steps, which must not run over the end of the ring."""
         for replica, optimizer in enumerate(self.optimizers):
-            rates = np.array([rate_at(optimizer, step) for step in range(self.steps, self.steps + count)])
+            rates = np.array([optimizer.rate_at(step) for step in range(self.steps, self.steps + count)])
             self._write(replica, RATES.part(self.steps % CAPACITY, (count,)), rates)
 
     def _send_order(self) -> None:
-        """The order of this step's epoch, unless it is there."""
+        """Send the order of this step's epoch, unless it is there already."""
         epoch = self.steps // self.plan.steps_per_epoch
         if epoch != self._epoch:
             for replica, seed in enumerate(self.seeds):
@@ -179,7 +179,7 @@ class CapturedTraining:
             self._epoch = epoch
 
     def _require_finite(self) -> None:
-        """Raise if a model stopped: its device has then taken no step since."""
+        """Raise if a model has stopped: the device has not changed it since."""
         for replica, optimizer in enumerate(self.optimizers):
             step, stopped = self._read(replica, PROGRESS)
             if stopped:
@@ -187,7 +187,7 @@ class CapturedTraining:
                 # Two flags of 32 bits: the loss's is the low one.
                 what = "the loss is not finite" if stopped & 0xFFFFFFFF else "the gradient is not finite"
                 which = f" in {self._names[replica]}" if self._names[replica] else ""
-                rate = rate_at(optimizer, self.steps)
+                rate = optimizer.rate_at(self.steps)
                 raise NonFiniteLoss(
                     f"training stopped at step {self.steps + 1}{which}: {what} (learning rate {rate:g}). "
                     "Lower the learning rate, or train in float64 on the device cpu if the numbers are that large."
@@ -205,25 +205,19 @@ class CapturedTraining:
         return self._base + replica * self._layout.bytes + self._layout.offset(buffer)
 
 
-def rate_at(optimizer: Adam, step: int) -> float:
-    """The learning rate of the step that follows `step` others."""
-    rate = optimizer.learning_rate
-    return float(rate(step) if callable(rate) else rate)
-
-
 def _require_alike(sets: Sequence[Array], models: int) -> None:
-    """Raise unless there is one data set, or one a model, all of one shape and type that the kernels take."""
+    """Raise unless there is one data set, or one per model, all of one shape and of a type that the kernels take."""
     if sets[0].dtype not in (np.uint8, np.float32):
         raise NotCapturable(f"the images must be uint8 or float32, got {sets[0].dtype}")
     if len(sets) not in (1, models):
-        raise ValueError(f"captured step: got {len(sets)} data sets for {models} models; give one, or one a model")
+        raise ValueError(f"captured step: got {len(sets)} data sets for {models} models; give one, or one per model")
     kinds = {(one.shape, one.dtype) for one in sets}
     if len(kinds) > 1:
         raise NotCapturable("models that train together must have equally many images of one shape and type")
 
 
-def _common_stages(models: Sequence[Layer], shape: tuple[int, ...]) -> tuple[Stage, ...]:
-    first, *others = (read_stages(model, shape) for model in models)
+def _common_stages(models: Sequence[Layer], shape: tuple[int, ...]) -> tuple[StageSpec, ...]:
+    first, *others = (stage_specs(model, shape) for model in models)
     if any(stages != first for stages in others):
         raise NotCapturable("models that train together must have one architecture; train the others by themselves")
     return first

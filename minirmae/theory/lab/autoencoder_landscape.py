@@ -1,4 +1,4 @@
-"""The stationary points of a deep linear autoencoder, and how the loss curves there.
+"""The stationary points of a deep linear autoencoder, and the Hessian there (T13).
 
 The loss is L = tr (I - W) Sxx (I - W)^T / 2 with W = W_N ... W_1, N >= 2, and
 Sxx = V diag(lam) V^T of full rank. Where its gradient vanishes with isometric
@@ -33,13 +33,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minirmae.arrays import Array
-from minirmae.layers import Layer
-from minirmae.objectives import Objective
 from minirmae.theory.lab.dynamics import gradient_flow
 from minirmae.theory.lab.initial import aligned_factors, orthonormal_columns
 from minirmae.theory.lab.modes import Modes
 from minirmae.theory.lab.networks import end_to_end, factors_of, linear_network, product, quadratic_loss, regression
 from minirmae.theory.lab.result import Check, compare, timed
+from minirmae.theory.lab.sharpness import measured_hessian
 from minirmae.validation import require_positive_int
 
 SPECTRUM = np.array([3.0, 2.0, 1.2, 0.5, 0.3])
@@ -118,25 +117,6 @@ def hessian_spectrum(lam: ArrayLike, kept: Sequence[int], hidden: Sequence[int])
     widths = [len(variances), *hidden, len(variances)]
     flat = sum(a * b for a, b in itertools.pairwise(widths)) - len(curved)
     return np.sort(np.append(curved, np.zeros(flat)))
-
-
-def measured_hessian(model: Layer, objective: Objective, x: Array) -> Array:
-    """Return the Hessian (p, p) of `objective(model, x)` in the model's flat parameters, exact to rounding.
-
-    Column k is the imaginary part of the model's own gradient after a step of 1e-30 i in
-    parameter k: no two numbers are subtracted. The objective must accept complex parameters.
-    """
-    moving, step = model.astype(np.complex128), 1e-30
-    base, rows = moving.values.copy(), x.astype(np.complex128)
-    hessian = np.empty((base.size, base.size))
-    for k in range(base.size):
-        moving.values[...] = base
-        moving.values[k] += 1j * step
-        moving.zero_grads()
-        _, backward = objective(moving, rows, None)
-        backward()
-        hessian[:, k] = moving.grads.imag / step
-    return hessian
 
 
 def check_landscape(depth: int, seed: int) -> list[Check]:

@@ -1,7 +1,7 @@
-"""A deep linear autoencoder trained from a random start: what is left of the exact solution.
+"""A deep linear autoencoder from a random start: what remains of the exact solution (T13).
 
-The theorem's start is aligned with the data and balanced; a real one is
-neither. Here a network of the library's default initialisation is trained by
+The theorem assumes a start that is aligned with the data and balanced; a real
+one is neither. Here a network of the library's default initialisation is trained by
 one of the library's optimisers on exact moments, and its rank is read when
 the loss has fallen to given fractions of its start: ranks at one time would
 only say that deep networks are slower.
@@ -55,7 +55,7 @@ def rank_against_loss(
 
     Returns (len(fractions),).
 
-    Raises ValueError if an argument is not valid or the last fraction is not reached in `max_steps`.
+    Raises ValueError if an argument is not valid, or the last fraction is not reached in `max_steps`.
     """
     where = "rank_against_loss"
     require_int(where, "extra_layers", extra_layers, 0)
@@ -89,7 +89,7 @@ def half_steps(
 ) -> Array:
     """Return the step at which each mode is first half learned, (d,), from Gaussian weights of deviation `scale`.
 
-    Infinite for a mode that is not, within `steps` updates. Raises what `train` raises.
+    Infinite for a mode that is not learned within `steps` updates. Raises what `train` raises.
     """
     modes = autoencoder_problem(rng, lam)
     size = len(modes.lam)

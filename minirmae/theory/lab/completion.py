@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from minirmae.arrays import Array, array_module
-from minirmae.theory.lab.device import resident
 from minirmae.theory.lab.networks import EndToEndLoss
+from minirmae.theory.lab.placement import resident
 from minirmae.validation import require_positive_int
 
 

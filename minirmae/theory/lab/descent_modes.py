@@ -1,4 +1,4 @@
-"""Gradient descent on aligned modes: when each one jumps, and at which steps it may.
+"""Gradient descent on aligned modes: when each one jumps, and bounds on the step (T4).
 
 Two balanced layers of strength a see `a <- a (1 + rate (sigma - lam a^2))`. In
 `x = lam a^2/sigma` and `e = rate sigma` that is

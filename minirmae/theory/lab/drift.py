@@ -1,4 +1,4 @@
-"""What each way of training does to the imbalance `D_j = W_{j+1}^T W_{j+1} - W_j W_j^T` of a deep linear network.
+"""How training changes the imbalance `D_j = W_{j+1}^T W_{j+1} - W_j W_j^T` of a deep linear network (T5).
 
 Write I(F) for the list `F_{j+1}^T F_{j+1} - F_j F_j^T` of any list of matrices F of
 the layers' shapes, so that D = I(W). A loss of the product alone has gradients with

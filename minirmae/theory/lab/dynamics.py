@@ -1,4 +1,4 @@
-"""Any model and objective followed in continuous time, by gradient flow, or in steps, by an optimiser.
+"""Follow any model and objective in continuous time, by gradient flow, or in steps, by an optimiser.
 
 A flow is a statement about `w' = -grad L(w)`; training is a sequence of
 updates. Both take the gradient from the model's own backward and record the
@@ -16,8 +16,8 @@ from minirmae.arrays import Array, array_module, asarray, asnumpy
 from minirmae.layers import Layer
 from minirmae.objectives import Objective
 from minirmae.optimizers import Optimizer
-from minirmae.theory.lab.device import simulation_device
 from minirmae.theory.lab.integrator import ATOL, RTOL, integrate
+from minirmae.theory.lab.placement import simulation_device
 from minirmae.validation import require_positive_int
 
 
@@ -97,7 +97,7 @@ def train(model: Layer, objective: Objective, x: Array, optimizer: Optimizer, st
     Args:
         optimizer: one of `minirmae.optimizers`; its state continues if it has any.
         steps: number of updates.
-        every: record the start, every so many updates, and the last.
+        every: number of updates between two records; the start and the end are recorded too.
 
     Raises ValueError if `steps` or `every` is not a positive integer, or what the objective raises.
     """

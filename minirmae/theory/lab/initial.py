@@ -1,11 +1,11 @@
 """Where a flow starts: factors with a prescribed product and a prescribed balance.
 
 Gradient flow conserves `D_j = W_{j+1}^T W_{j+1} - W_j W_j^T`, so the start
-decides for good. *Balanced* means all D_j = 0; a two-layer network is
+fixes it. *Balanced* means all D_j = 0; a two-layer network is
 *lambda-balanced* if D_1 is lambda times the identity; *aligned* factors are
 `W_j = R_{j+1} diag(a_j) R_j^T` with orthonormal columns R_j, so that every
 layer acts on the modes one by one. Hidden bases are arbitrary under gradient
-descent and flow; pass a generator to draw them, or none for unit vectors.
+descent and flow; pass a generator to draw them, or None for unit vectors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An adaptive Runge-Kutta integrator, accurate enough to judge closed forms by.
+"""An adaptive Runge-Kutta integrator, accurate enough to check closed forms against.
 
 The method is Dormand and Prince's pair of orders 5 and 4 (1980): the fifth
 order solution is kept, the difference of the two is the error estimate, and
@@ -9,7 +9,7 @@ that nothing is interpolated.
 The equations here are gradient flows, and their stiffness is the largest
 curvature of the loss, which is moderate: an explicit method is enough. How
 far to trust a run is measured in two ways: `certified` repeats it at a
-hundredth of the tolerance, and `networks.gradient_flow` checks the energy identity.
+hundredth of the tolerance, and `dynamics.gradient_flow` checks the energy identity.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def integrate(
         times: (T,), increasing; the solution is returned at each.
         rtol, atol: a step is accepted if the root mean square over the entries of
             `error / (atol + rtol |y|)` is at most 1.
-        max_steps: give up after so many tries.
+        max_steps: largest number of steps, accepted and rejected.
 
     Raises:
         TypeError: `start` does not hold floats.

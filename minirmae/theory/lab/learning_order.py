@@ -1,6 +1,6 @@
 """When each mode of a linear autoencoder is learned, under any of the library's optimisers.
 
-The data have variances lam in some basis, the layers start equal, multiples of
+The data have variances lam in some basis; all layers start as the same multiple of
 the identity. Descent reaches half of mode i at a time proportional to 1/lam_i. Adam
 divides each coordinate's gradient by its size: in the data's own basis that cancels
 lam_i, and every mode takes the same path; in any other basis coordinates mix modes.
@@ -18,7 +18,7 @@ from minirmae.theory.lab.networks import factors_of, linear_network, product, re
 from minirmae.validation import require_ndim, require_positive_int, require_shape
 
 START = 0.05
-"""Initial strength of the product; the same at every depth, so that all depths learn in like times."""
+"""Initial strength of the product; the same at every depth, so that all depths take similar times."""
 
 
 def half_steps(lam: Array, basis: Array, depth: int, optimizer: Optimizer, steps: int) -> Array:

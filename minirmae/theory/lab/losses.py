@@ -1,12 +1,12 @@
-"""A loss of the product matrix that is no regression, for results that hold for any loss."""
+"""A loss of the product matrix other than the squared error, for results that hold for any loss."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from minirmae.arrays import Array, array_module
-from minirmae.theory.lab.device import resident
 from minirmae.theory.lab.networks import EndToEndLoss
+from minirmae.theory.lab.placement import resident
 
 
 def log_cosh_loss(target: Array) -> EndToEndLoss:

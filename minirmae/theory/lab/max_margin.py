@@ -1,4 +1,4 @@
-"""The separator of largest margin, through the origin, with a certificate that it is.
+"""The separator of largest margin through the origin, with a certificate.
 
 For rows z_n = y_n x_n, inputs times their labels +1 or -1, the hard-margin separator is
 
@@ -67,8 +67,8 @@ def max_margin(Z: Array, tolerance: float = 1e-10) -> Separator:
 
     Raises:
         TypeError: Z does not hold floats.
-        ValueError: Z is empty or not finite, the samples are not linearly
-            separable, or so nearly not that the gap cannot be certified.
+        ValueError: Z is empty or not finite, or the samples are not linearly
+            separable, or only so barely that the gap cannot be certified.
 
     >>> separator = max_margin(np.array([[2.0, 0.0], [0.0, 2.0], [3.0, 3.0]]))
     >>> separator.direction.round(12), separator.support, round(separator.margin, 6)
@@ -96,7 +96,7 @@ def max_margin(Z: Array, tolerance: float = 1e-10) -> Separator:
     if not gap <= tolerance or (multipliers < 0).any():
         raise ValueError(
             f"{where}: the best separator found leaves a relative gap of {gap:.1e}, above {tolerance:.1e}; "
-            "the samples are separable only barely: rescale the inputs or allow a larger tolerance"
+            "the samples are barely separable: rescale the inputs or allow a larger tolerance"
         )
     direction = direction / (Z @ direction).min()
     return Separator(direction, multipliers, Z @ direction, gap)
@@ -147,6 +147,12 @@ def separable_data(
     margins = np.concatenate([np.ones(support), rng.uniform(3, 4, others)])
     Z = np.outer(margins, w / (w @ w)) + np.concatenate([v, far])
     return Z, Separator(w, np.concatenate([alpha, np.zeros(others)]), margins, 0.0)
+
+
+def unit(vectors: Array) -> Array:
+    """Return the vectors (..., inputs) divided by their lengths: their directions."""
+    directions: Array = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return directions
 
 
 def _non_negative_least_squares(A: Array, b: Array) -> Array:

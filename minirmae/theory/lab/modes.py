@@ -5,9 +5,9 @@ A linear network sees its data only through `Sxx = X X^T/P` and
 
     Sxx = V diag(lam) V^T,    Syx = U diag(sigma) V^T,
 
-the problem falls into modes: direction v_i of variance lam_i, asked for the
-output direction u_i with strength sigma_i. A network whose layers start
-aligned with U and V keeps to them, and learns `W = U diag(s(t)) V^T` mode by mode.
+the problem falls into modes: direction v_i of variance lam_i, to be mapped
+to the output direction u_i with strength sigma_i. A network whose layers start
+aligned with U and V stays aligned, and learns `W = U diag(s(t)) V^T` mode by mode.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from minirmae.arrays import Array, asarray, device_of
 from minirmae.layers import Layer, Linear, Sequential
 from minirmae.objectives import Objective
 from minirmae.ops import mean_squared_error
-from minirmae.theory.lab.device import resident
+from minirmae.theory.lab.placement import resident
 from minirmae.validation import require_float, require_ndim
 
 EndToEndLoss = Callable[[Array], tuple[float, Array]]
@@ -66,7 +66,9 @@ def factors_of(model: Sequential, values: Array | None = None) -> list[Array]:
     result, start = [], 0
     for name, parameter in model.named_parameters():
         if len(parameter.shape) != 2 or not name.endswith(".W"):
-            raise ValueError(f"factors_of: expected a model made by linear_network, but {name} is no linear map")
+            raise ValueError(
+                f"factors_of: expected a model made by linear_network, but {name} is not the matrix of a linear layer"
+            )
         block = vectors[..., start : start + parameter.size].reshape(*vectors.shape[:-1], *parameter.shape)
         result.append(block.swapaxes(-1, -2).copy())
         start += parameter.size
@@ -153,8 +155,23 @@ def regression(target: Array) -> Objective:
     return objective
 
 
+def add_decay(objective: Objective, mu: float) -> Objective:
+    """Return `objective` plus `mu/2 |w|^2` over all trainable parameters w."""
+
+    def decayed(model: Layer, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Callable[[], None]]:
+        loss, backward = objective(model, x, rng)
+
+        def decayed_backward() -> None:
+            backward()
+            model.grads[...] += mu * model.values
+
+        return loss + mu / 2 * (model.values @ model.values), decayed_backward
+
+    return decayed
+
+
 def _require_chain(where: str, factors: Sequence[Array]) -> None:
-    """Raise unless the factors are matrices of one dtype, each taking what the one before gives."""
+    """Raise unless the factors are matrices of one dtype whose shapes fit one another."""
     if not factors:
         raise ValueError(f"{where}: expected at least one factor (depth N >= 1), got none")
     require_float(where, **{f"W_{j}": factor for j, factor in enumerate(factors, 1)})

@@ -1,4 +1,4 @@
-"""The completion of smallest nuclear norm, with a certificate that it is the smallest.
+"""The completion of smallest nuclear norm, with a certificate.
 
 Among all matrices that agree with the entries observed, which has the
 smallest sum of singular values |X|_*? Candes and Recht 2009 proposed it as the
@@ -79,10 +79,10 @@ def minimum_nuclear_norm(
         matrix: (rows, columns), floats; entries not observed are never read.
         observed: (rows, columns), booleans.
         gap: stop when `Completion.gap` is at most this.
-        max_iterations: give up after so many.
+        max_iterations: largest number of splitting steps.
 
     Raises:
-        TypeError: the matrix does not hold floats, or the mask no booleans.
+        TypeError: the matrix does not hold floats, or the mask does not hold booleans.
         ValueError: shapes differ, an observed entry is not finite, or `gap` is not positive.
         CompletionError: the gap was not reached.
 

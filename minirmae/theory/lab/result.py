@@ -1,9 +1,9 @@
 """What a theorem's check found: a prediction, a measurement, and the distance between them.
 
-A `Check` is one comparison; a `Result` is one theorem's comparisons. A check
-passes if its error is at most its tolerance, and an error that is not a
-number never is. The functions below build checks: `compare` for "these are
-equal", `at_most` and `at_least` for "this bound holds".
+A `Check` is one comparison; a `Result` is all comparisons of one theorem. A check
+passes if its error is at most its tolerance; a NaN never passes. Three functions
+build checks: `compare` for "these are equal", `at_most` and `at_least` for "this
+bound holds".
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minirmae.arrays import Array
-from minirmae.theory.lab.networks import linear_network, regression
+from minirmae.layers import Layer
+from minirmae.objectives import Objective
 from minirmae.validation import require_int
 
 
@@ -43,9 +44,9 @@ def hessian_eigenvalues(s: ArrayLike, depth: int, lam: ArrayLike = 1.0) -> Array
 
 
 def critical_rate(s: ArrayLike, depth: int, lam: ArrayLike = 1.0) -> float:
-    """Return the rate `2/h` from which on a balanced minimum repels gradient descent.
+    """Return the rate `2/h` above which a balanced minimum repels gradient descent.
 
-    Arguments and errors as in `hessian_eigenvalues`; infinite if nothing curves.
+    Arguments and errors as in `hessian_eigenvalues`; infinite if the loss is flat there.
 
     >>> critical_rate([2.0, 1.0], depth=2), critical_rate([2.0, 1.0], depth=4).__round__(4)
     (0.5, 0.1768)
@@ -54,23 +55,20 @@ def critical_rate(s: ArrayLike, depth: int, lam: ArrayLike = 1.0) -> float:
     return 2 / sharpness if sharpness > 0 else float("inf")
 
 
-def network_hessian(factors: list[Array], x: Array, y: Array) -> Array:
-    """Return the Hessian (p, p) of `|y - model(x)|_F^2 / 2P` by all p weights of the linear network of `factors`.
+def measured_hessian(model: Layer, objective: Objective, x: Array) -> Array:
+    """Return the Hessian (p, p) of `objective(model, x)` in the model's flat parameters, exact to rounding.
 
-    Args:
-        factors: `[W_1, ..., W_N]`, real.
-        x, y: rows (P, inputs) and (P, outputs).
-
-    Complex step on the library's own gradient: `Im grad L(w + i h e_k) / h` is column k; no two
-    like numbers are subtracted, so it is exact to rounding. Raises what `linear_network` and the loss raise.
+    Column k is the imaginary part of the model's own gradient after a step of 1e-30 i in
+    parameter k: no two numbers are subtracted. The objective must accept complex parameters.
     """
-    model = linear_network([factor.astype(complex) for factor in factors])
-    objective, rows, values = regression(y.astype(complex)), x.astype(complex), model.values.copy()
-    columns, h = [], 1e-30
-    for k in range(values.size):
-        model.values[...] = values
-        model.values[k] += 1j * h
-        model.zero_grads()
-        objective(model, rows, None)[1]()
-        columns.append(model.grads.imag / h)
-    return np.stack(columns, axis=1)
+    moving, step = model.astype(np.complex128), 1e-30
+    base, rows = moving.values.copy(), x.astype(np.complex128)
+    hessian = np.empty((base.size, base.size))
+    for k in range(base.size):
+        moving.values[...] = base
+        moving.values[k] += 1j * step
+        moving.zero_grads()
+        _, backward = objective(moving, rows, None)
+        backward()
+        hessian[:, k] = moving.grads.imag / step
+    return hessian

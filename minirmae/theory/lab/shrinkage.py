@@ -9,10 +9,10 @@ With x = lam s/sigma, q = 1 - 2/N and `m = (mu/lam) (sigma/lam)^(-1-q)` it is st
 
     h(x) = x + m x^(-q) = 1.
 
-N = 1 and N = 2 are solved at sight. For N >= 3, h is convex with its minimum at `x_c = (mq)^(1/(1+q))`:
+N = 1 and N = 2 are elementary. For N >= 3, h is convex with its minimum at `x_c = (mq)^(1/(1+q))`:
 either there are two roots, a barrier and beyond it a local minimum, or
-none, and s = 0 is the only minimum. Newton's method from x = 1 falls
-monotonically to the larger root, and from `m^(1/q)` it rises to the smaller.
+none, and s = 0 is the only minimum. Newton's method decreases monotonically from
+x = 1 to the larger root, and increases from `m^(1/q)` to the smaller.
 """
 
 from __future__ import annotations

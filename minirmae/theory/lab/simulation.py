@@ -1,7 +1,7 @@
-"""An aligned network of any depth, simulated: by its gradient flow, or by a training run on samples.
+"""Simulate an aligned network of any depth, by gradient flow or by training on samples.
 
-The network is simulated whole, with random bases, and is never told that it
-has modes: that they stay apart is one of the things to be measured.
+The whole network is simulated, with random bases. The simulation does not use
+the modes: that they stay apart is one of the things to be measured.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ def table(results: Sequence[Result], *, every: bool = False) -> str:
 
     Checks of one name are one row: the numbers of the worst of them, the
     smallest ratio (time of the simulation over time of the closed form) and
-    the seconds of all together. Failures are listed below with the seed that
+    the seconds of all together. Failures are listed below the table, with the seed that
     repeats them.
 
     Args:

@@ -1,4 +1,4 @@
-"""What only a card can show: run with `pytest -m gpu`."""
+"""What only a GPU can show: run with `pytest -m gpu`."""
 
 import cuda_parity as parity
 import cuda_parity_ends as parity_ends
@@ -10,10 +10,11 @@ from cuda_models import IMAGES, autoencoder, dense
 from minirmae.arrays import DeviceError
 from minirmae.data import ArrayDataset, shapes
 from minirmae.engines.cuda import sources
-from minirmae.engines.cuda.device import CudaDevice
+from minirmae.engines.cuda.card import CudaDevice
 from minirmae.engines.cuda.replicas import Replicas
 from minirmae.engines.cuda.step import CapturedTraining
-from minirmae.engines.cuda.training import captured_steps, fit_replicas
+from minirmae.engines.cuda.training import fit_replicas
+from minirmae.loop import captured_steps
 from minirmae.models.autoencoder import ModelConfig, build
 from minirmae.optimizers import Adam, AdamW
 from minirmae.runs import fit

@@ -1,18 +1,20 @@
+"""Models read as stages with their numbers."""
+
 import itertools
 
 import numpy as np
 import pytest
 
-from minirmae.engines.cuda.network import NotCapturable, read_stages
+from minirmae.engines.cuda.network import NotCapturable, stage_specs
 from minirmae.layers import Dropout, Flatten, Linear, LinearStack, ReLU, Reshape, Sequential, Sigmoid, Tanh
-from minirmae.models.autoencoder import PRESETS, ModelConfig, build
+from minirmae.models.autoencoder import PRESETS, Autoencoder, ModelConfig, build
 
 rng = np.random.default_rng(0)
 
 
 def test_the_mnist_model():
     model = build(ModelConfig.paper("mnist"), rng)
-    stages = read_stages(model, (32, 32, 1))
+    stages = stage_specs(model, (32, 32, 1))
     kinds = ["convolution"] * 4 + ["linear", "chain", "linear"] + ["transposed"] * 3
     assert [s.kind for s in stages] == kinds
     assert [s.activation for s in stages] == ["relu"] * 4 + ["none", "none"] + ["relu"] * 3 + ["tanh"]
@@ -25,7 +27,7 @@ def test_the_mnist_model():
 def test_every_entry_of_the_flat_vectors_belongs_to_one_stage(preset, variant):
     model = build(ModelConfig.paper(preset, 16, 3, variant), rng)
     counts = {True: np.zeros(model.values.size, int), False: np.zeros(model.fixed.size, int)}
-    for s in read_stages(model, PRESETS[preset].image):
+    for s in stage_specs(model, PRESETS[preset].image):
         maps = 1 if s.shared else s.layers
         pairs = (s.outputs[-1] if s.kind == "transposed" else s.inputs[-1]) * (
             s.inputs[-1] if s.kind == "transposed" else s.outputs[-1]
@@ -42,7 +44,7 @@ def test_every_entry_of_the_flat_vectors_belongs_to_one_stage(preset, variant):
 
 def test_a_part_of_a_model_counts_from_its_own_start():
     model = Sequential(Linear(3, 4, rng=rng), Sequential(Linear(4, 2, rng=rng), Sigmoid()))
-    (stage,) = read_stages(model.children["1"], (4,))
+    (stage,) = stage_specs(model.children["1"], (4,))
     assert (stage.weight, stage.bias, stage.activation) == (0, 8, "sigmoid")
 
 
@@ -60,10 +62,37 @@ def test_a_part_of_a_model_counts_from_its_own_start():
 )
 def test_what_cannot_be_captured_says_why(layers, why):
     with pytest.raises(NotCapturable, match=why):
-        read_stages(Sequential(*layers), (4,))
+        stage_specs(Sequential(*layers), (4,))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_activation_joins_across_the_borders_of_an_autoencoder(inside):
+    """The encoder ends with a map, the decoder begins with its activation; also as a part of a larger model."""
+    encoder, decoder = Linear(4, 3, rng=rng), Sequential(ReLU(), Linear(3, 4, rng=rng))
+    model = Autoencoder(encoder, LinearStack(3, 0, rng=rng), decoder)
+    stages = stage_specs(Sequential(model, Sigmoid()) if inside else model, (4,))
+    assert [stage.activation for stage in stages] == ["relu", "sigmoid" if inside else "none"]
+    chained = Autoencoder(encoder, LinearStack(3, 2, rng=rng), decoder)
+    with pytest.raises(NotCapturable, match="ReLU does not follow"):
+        stage_specs(chained, (4,))
+
+
+def test_an_empty_part_vanishes():
+    model = build(ModelConfig.paper("shapes", 16, 0, "relu"), rng)
+    assert len(model.bottleneck.children) == 0
+    assert [stage.kind for stage in stage_specs(model, (32, 32, 3))] == ["convolution"] * 5 + ["transposed"] * 5
+
+
+class OwnLinear(Linear):
+    """Its forward may be another, and that must not be guessed."""
+
+
+def test_a_subclass_is_not_captured():
+    with pytest.raises(NotCapturable, match="OwnLinear has no captured step"):
+        stage_specs(Sequential(OwnLinear(4, 4, rng=rng)), (4,))
 
 
 def test_an_empty_stack_and_reshapes_vanish():
     model = Sequential(Reshape((2, 2)), Flatten(), Linear(4, 4, rng=rng), LinearStack(4, 0, rng=rng), Tanh())
-    (stage,) = read_stages(model, (4,))
+    (stage,) = stage_specs(model, (4,))
     assert (stage.kind, stage.activation) == ("linear", "tanh")

@@ -4,28 +4,12 @@ import cuda_models
 import numpy as np
 import pytest
 from cuda_declarations import accesses, declared
+from cuda_models import plan_of
 
 from minirmae.engines.cuda.launch import Buffer
 from minirmae.engines.cuda.layout import lay_out
 from minirmae.engines.cuda.memory import CAPACITY, LOSSES, PROGRESS, RATES
-from minirmae.engines.cuda.network import read_stages
-from minirmae.engines.cuda.plan import StepPlan
 from minirmae.models.autoencoder import PRESETS, ModelConfig, build
-
-ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0}
-
-
-def plan_of(model, images, batch_size, replicas=1):
-    return StepPlan(
-        stages=read_stages(model, images[1:]),
-        trained=model.values.size,
-        fixed=model.fixed.size,
-        images=Buffer("images", images, "uint8"),
-        batch_size=batch_size,
-        loss="mean_squared_error",
-        adam=ADAM,
-        replicas=replicas,
-    )
 
 
 def mnist(batch, **options):
@@ -119,7 +103,7 @@ def test_the_mnist_step_has_few_nodes():
 
 
 @pytest.mark.parametrize("batch", [1, 32, 1024])
-def test_launches_of_a_preset_are_within_a_cards_limits(batch):
+def test_launches_of_a_preset_are_within_a_gpus_limits(batch):
     for launch in mnist(batch, replicas=64).launches(batch):
         assert launch.block <= 1024
         assert launch.block % 32 == 0
@@ -143,18 +127,6 @@ def test_state_comes_first_and_does_not_move_with_the_batch():
     for buffer in (PROGRESS, RATES, LOSSES, Buffer("values", (1,)), Buffer("second_moment", (1,))):
         assert layouts[0].offset(buffer) == layouts[1].offset(buffer)
     assert CAPACITY == RATES.size == LOSSES.size
-
-
-def test_wide_chains_are_products_one_by_one():
-    from minirmae.layers import LinearStack, Sequential
-
-    for shared in (False, True):
-        model = Sequential(LinearStack(300, 3, rng=np.random.default_rng(0), shared=shared))
-        kernels = [launch.kernel for launch in plan_of(model, (5, 300), 5).launches(5)]
-        assert kernels.count("conv_forward") == 3
-        assert kernels.count("conv_input_gradient") == 3
-        assert kernels.count("conv_weight_gradient") == 1
-        assert "chain" not in kernels
 
 
 def test_presets_are_all_planned():

@@ -1,4 +1,4 @@
-"""Every CUDA module is compiled for the cards that are meant, as it is at run time, by NVIDIA's own compiler."""
+"""Every CUDA module is compiled for the GPUs that are meant, as it is at run time, by NVIDIA's own compiler."""
 
 import ctypes
 import functools

@@ -1,3 +1,5 @@
+"""Steps in chunks, and the host's models that follow them."""
+
 from dataclasses import replace
 
 import cuda_emulator
@@ -5,16 +7,16 @@ import numpy as np
 import pytest
 from cuda_models import IMAGES, autoencoder
 
-from minirmae.data import ArrayDataset, DeviceDataset, Subset, shapes
-from minirmae.engines.cuda.network import NotCapturable
-from minirmae.engines.cuda.replicas import Replicas, like, resident
-from minirmae.engines.cuda.training import captured_steps, fit_replicas, steps_together
+from minirmae.data import ArrayDataset
+from minirmae.engines.cuda.replicas import Replicas
+from minirmae.engines.cuda.training import fit_replicas, steps_together
 from minirmae.layers import Dropout, Flatten, Linear, Reshape, Sequential
-from minirmae.loop import training_steps
+from minirmae.loop import captured_steps, steps_of, training_steps
 from minirmae.optimizers import SGD, Adam
 from minirmae.step import NonFiniteLoss
 
 needs_compiler = pytest.mark.skipif(cuda_emulator.COMPILER is None, reason="no C++ compiler (g++ or clang++)")
+
 DATA = ArrayDataset(IMAGES)
 
 
@@ -47,11 +49,28 @@ def test_the_model_is_there_when_it_is_needed():
 
 
 @needs_compiler
+def test_chunks_are_plain_and_leave_no_gap():
+    """(first, losses, seconds), cut where the host needs the models; together the losses of `fit_replicas`."""
+
+    def make():
+        models, optimizers = [autoencoder(s) for s in range(2)], [Adam(1e-2) for _ in range(2)]
+        make_device = cuda_emulator.EmulatedDevice
+        return Replicas(models, [DATA], optimizers, batch_size=8, seeds=[0, 1], make_device=make_device)
+
+    chunks = list(steps_together(make(), 7, until=lambda step: step + 3))
+    assert [(first, losses.shape) for first, losses, _ in chunks] == [(0, (3, 2)), (3, (3, 2)), (6, (1, 2))]
+    assert all(seconds > 0 for _, _, seconds in chunks)
+    np.testing.assert_array_equal(np.concatenate([losses for _, losses, _ in chunks]), fit_replicas(make(), 7))
+    assert list(steps_together(make(), 0)) == []
+    assert fit_replicas(make(), 0).shape == (0, 2)
+
+
+@needs_compiler
 def test_steps_of_several_models_come_together():
     models, optimizers = [autoencoder(s) for s in range(2)], [Adam(1e-2), Adam(1e-3)]
     make_device = cuda_emulator.EmulatedDevice
     replicas = Replicas(models, [DATA], optimizers, batch_size=8, seeds=[0, 1], make_device=make_device)
-    rows = list(steps_together(replicas, 4))
+    rows = list(steps_of(replicas, steps_together(replicas, 4)))
     for r in range(2):
         alone = list(
             training_steps(autoencoder(r), DATA, Adam(optimizers[r].learning_rate), steps=4, batch_size=8, seed=r)
@@ -105,92 +124,3 @@ def test_what_cannot_be_captured_is_trained_all_the_same_with_one_warning(case):
 
 class NoDevice:
     """Nothing may be asked of it."""
-
-
-def test_resident_images():
-    data = ArrayDataset(IMAGES)
-    np.testing.assert_array_equal(resident(data), IMAGES)
-    np.testing.assert_array_equal(resident(DeviceDataset(data, "cpu")), IMAGES)
-    subset = Subset(Subset(data, [5, 3, 1]), [2, 0])
-    np.testing.assert_array_equal(resident(subset), IMAGES[[1, 5]])
-    drawn = shapes(3, seed=0)
-    stored = resident(drawn)
-    stored = stored / np.float32(255) if stored.dtype == np.uint8 else stored
-    np.testing.assert_array_equal(stored, drawn.batch([0, 1, 2]))
-    doubles = ArrayDataset(IMAGES / 255)
-    assert resident(doubles).dtype == np.float32
-
-
-@needs_compiler
-def test_replicas_of_two_architectures_equal_single_runs():
-    """Two depths, two seeds each: like ones together, the others beside them."""
-    depths = [1, 2, 1, 2]
-
-    def models():
-        return [autoencoder(i, layers=l) for i, l in enumerate(depths)]
-
-    assert like(models(), (8, 8, 1)) == [[0, 2], [1, 3]]
-    together = models()
-    replicas = Replicas(
-        together,
-        [DATA],
-        [Adam(1e-2) for _ in depths],
-        batch_size=8,
-        seeds=range(4),
-        make_device=cuda_emulator.EmulatedDevice,
-    )
-    losses = fit_replicas(replicas, 4)
-    for i, model in enumerate(models()):
-        device = cuda_emulator.EmulatedDevice()
-        options = {"steps": 4, "batch_size": 8, "seed": i, "device": device}
-        alone = [s.loss for s in captured_steps(model, DATA, Adam(1e-2), **options)]
-        np.testing.assert_array_equal(losses[:, i], np.float32(alone))
-        np.testing.assert_array_equal(model.values, together[i].values)
-
-
-def test_replicas_need_as_many_seeds():
-    with pytest.raises(ValueError, match="got 1 models, 1 optimisers, 2 seeds"):
-        Replicas([autoencoder()], [DATA], [Adam()], batch_size=8, seeds=[0, 1])
-
-
-@needs_compiler
-def test_replicas_may_each_have_a_data_set_of_their_own():
-    """As with images that a seed draws: each model ends as it does alone on its own."""
-    own = [ArrayDataset(np.roll(IMAGES, s, axis=2) // (s + 1)) for s in range(3)]
-    together = [autoencoder(s, layers=1 + s // 2) for s in range(3)]
-    options = {"batch_size": 8, "make_device": cuda_emulator.EmulatedDevice}
-    losses = fit_replicas(Replicas(together, own, [Adam(1e-2) for _ in own], seeds=range(3), **options), 4)
-    for s in range(3):
-        alone = autoencoder(s, layers=1 + s // 2)
-        expected = fit_replicas(Replicas([alone], [own[s]], [Adam(1e-2)], seeds=[s], **options), 4)
-        np.testing.assert_array_equal(losses[:, s], expected[:, 0])
-        np.testing.assert_array_equal(alone.values, together[s].values)
-
-
-@needs_compiler
-def test_equal_data_sets_lie_on_the_card_once():
-    device = cuda_emulator.EmulatedDevice()
-    models, data = [autoencoder(0), autoencoder(1)], [ArrayDataset(IMAGES), ArrayDataset(IMAGES.copy())]
-    replicas = Replicas(models, data, [Adam(), Adam()], batch_size=8, seeds=[0, 1], make_device=lambda: device)
-    assert not replicas.plan.own_images
-    data[1] = ArrayDataset(255 - IMAGES)
-    assert Replicas(
-        models, data, [Adam(), Adam()], batch_size=8, seeds=[0, 1], make_device=lambda: device
-    ).plan.own_images
-
-
-def test_data_sets_of_different_sizes_cannot_go_together():
-    models, data = [autoencoder(), autoencoder(1)], [DATA, ArrayDataset(IMAGES[:9])]
-    with pytest.raises(NotCapturable, match="equally many images"):
-        Replicas(models, data, [Adam(), Adam()], batch_size=8, seeds=[0, 1])
-
-
-@needs_compiler
-def test_the_model_that_diverged_is_named():
-    models = [autoencoder(0), autoencoder(1, layers=2), autoencoder(2, layers=2)]
-    models[2].values[0] = np.nan
-    names, make_device = ("a", "b", "c"), cuda_emulator.EmulatedDevice
-    adams = [Adam(1e-2) for _ in models]
-    replicas = Replicas(models, [DATA], adams, batch_size=8, seeds=range(3), make_device=make_device, names=names)
-    with pytest.raises(NonFiniteLoss, match="stopped at step 1 in c: the loss is not finite"):
-        fit_replicas(replicas, 4)

@@ -2,8 +2,8 @@
 
 A block's threads are fibers, the tensor-core instruction is computed by the
 warp together, shared memory is full of NaN when a block begins. So indices,
-barriers, reductions and rounding are those that a card would see; timing,
-memory ordering and the card's own tanh and exp are not.
+barriers, reductions and rounding are those that a GPU would see; timing,
+memory ordering and the GPU's own tanh and exp are not.
 """
 
 from __future__ import annotations

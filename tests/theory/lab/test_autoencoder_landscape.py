@@ -8,11 +8,11 @@ from minirmae.theory.lab.autoencoder_landscape import (
     autoencoder_problem,
     check_landscape,
     hessian_spectrum,
-    measured_hessian,
     stationary_factors,
     stationary_loss,
 )
 from minirmae.theory.lab.networks import linear_network, regression
+from minirmae.theory.lab.sharpness import measured_hessian
 
 
 def verdicts(checks):

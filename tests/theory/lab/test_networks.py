@@ -110,5 +110,5 @@ def test_factors_of_another_model_are_refused():
     from minirmae.layers import Linear, Sequential
 
     model = Sequential(Linear(2, 2, rng=np.random.default_rng(0)))
-    with pytest.raises(ValueError, match=r"0\.b is no linear map"):
+    with pytest.raises(ValueError, match=r"0\.b is not the matrix of a linear layer"):
         factors_of(model)
