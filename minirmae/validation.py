@@ -7,7 +7,7 @@ from typing import Any
 from minirmae.arrays import Array, DeviceError, device_of
 
 
-def require_float(where: str, **arrays: Array | None) -> None:
+def require_float(where: str, **arrays: Any) -> None:
     """Raise TypeError unless all arrays but None hold floats of one dtype, DeviceError unless on one device."""
     first, like = next(iter(arrays.items()))
     for name, array in arrays.items():

@@ -47,6 +47,6 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _error(report: Report, rung: str) -> str:
-    """The largest error of a rung, or nothing if the case does not climb it."""
-    climbed = any(row.rung == rung for row in report.rows)
-    return f"{report.largest_error(rung):.1e}" if climbed else ""
+    """The largest error of a rung, or nothing if the case does not run it."""
+    ran = any(row.rung == rung for row in report.rows)
+    return f"{report.largest_error(rung):.1e}" if ran else ""

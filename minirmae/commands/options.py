@@ -44,7 +44,7 @@ def add_field(
     text = (meaning or metadata["help"]) + (f" (default: {shown})" if shown else "")
     options: dict[str, Any] = {"help": text}
     if metadata["choices"]:
-        options["choices"] = metadata["choices"]
+        options["choices"] = tuple(metadata["choices"])
     else:
         options |= {"type": kind, "metavar": {int: "N", float: "X", str: "TEXT"}[kind]}
     parser.add_argument(f"--{name.replace('_', '-')}", **{**options, **changes})

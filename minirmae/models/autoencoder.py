@@ -8,7 +8,7 @@ The two differ by one number, `linear_layers`: 0 is the plain autoencoder
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import MISSING, dataclass, field
 from typing import Any
 
@@ -86,7 +86,7 @@ class Autoencoder(Layer):
         return Autoencoder(clone.encoder, stack, clone.decoder)
 
 
-def option(default: Any, text: str, choices: Sequence[str] = (), *, none: str = "") -> Any:
+def option(default: Any, text: str, choices: Collection[str] = (), *, none: str = "") -> Any:
     """Return a field of a configuration that describes itself, so that the command line can make an option of it.
 
     Args:
@@ -95,7 +95,7 @@ def option(default: Any, text: str, choices: Sequence[str] = (), *, none: str = 
         choices: the words that it may be; none for anything of its type.
         none: what it is if nothing is given, in words, where the default does not say that.
     """
-    return field(default=default, metadata={"help": text, "choices": tuple(choices), "none": none})
+    return field(default=default, metadata={"help": text, "choices": choices, "none": none})
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class ModelConfig:
         ValueError: unknown preset or variant, or a size out of range.
     """
 
-    preset: str = option(MISSING, "the paper's architecture", tuple(PRESETS))
+    preset: str = option(MISSING, "the paper's architecture", PRESETS)
     latent: int = option(MISSING, "n, width of the code", none="the paper's")
     linear_layers: int = option(MISSING, "l, number of linear layers; 0 is the plain autoencoder", none="the paper's")
     variant: str = option("linear", "what the linear layers are", VARIANTS)

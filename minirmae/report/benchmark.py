@@ -33,7 +33,7 @@ class Timing:
 
     Attributes:
         batch, workers: the setting.
-        step: "op by op", or on a card the precision of a captured one.
+        step: "op by op", or on a GPU the precision of a captured one.
         seconds: median time of a step.
         images_per_second: of training.
         gflops: plain multiply-add count of the step over its time, in 10^9 operations a second.
@@ -70,7 +70,7 @@ def measure(
 ) -> Timing:
     """Time `repeats` training steps of an engine on random images: forward, backward and Adam.
 
-    On a card the images are there already, and every part is waited for.
+    On a GPU the images are there already, and every part is waited for.
 
     Raises ValueError if a number is out of range or the device cannot be used.
     """
@@ -104,7 +104,7 @@ def measure(
 def measure_captured(
     config: ModelConfig, batch: int, precision: str, *, repeats: int = 15, seed: int = 0, device: str = "cuda"
 ) -> Timing:
-    """Time `repeats` rounds of captured training steps on random images, on a card; losses are read back every round.
+    """Time `repeats` rounds of captured training steps on random images, on a GPU; losses are read back every round.
 
     Raises DeviceError if there is no such card or its memory does not suffice.
     """
@@ -123,7 +123,7 @@ def measure_captured(
 
 
 def product_rate(workers: int = 1, dtype: Any = np.float32, size: int = 2048, device: str = "cpu") -> float:
-    """Rate of a large matrix product in 10^9 operations a second, on a card or by `workers` processes side by side.
+    """Rate of a large matrix product in 10^9 operations a second, on a GPU or by `workers` processes side by side.
 
     One worker uses as many threads as BLAS does by itself.
     """
