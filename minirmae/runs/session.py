@@ -78,7 +78,9 @@ class Session:
             config, data = checkpoint.extra["config"], checkpoint.extra["data"]
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{self.run.checkpoint_path}: was not saved by a run (lacks {error})") from error
-        self.run.config.require_continues(config)
+        asked = self.run.config
+        # The engine may have changed, in config.json alone, since this checkpoint was saved.
+        asked.require_continues({**config, "engine": asked.engine, "workers": asked.workers})
         if data != self._data():
             raise RunError(
                 f"{self.run.directory}: was trained on {data}, but got {self._data()}; "

@@ -6,20 +6,34 @@ pytest.importorskip("minirmae.engines")
 
 
 import json
+import os
+import signal
 import sys
 
 import numpy as np
-from training_tiny import PLAIN, PRESETS
+from training_tiny import PLAIN, PRESETS, timeless
 from training_tiny import tiny_config as tiny
 
 from minirmae.commands import main
 from minirmae.loop import training_steps
-from minirmae.runs import open_run, train
+from minirmae.runs import Progress, TrainingInterrupted, open_run, session, train, train_together
 
 
 @pytest.fixture(autouse=True)
 def _tiny_preset(monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", PLAIN)
+
+
+def stopped_at(number, config, directory):
+    """Train `config` in `directory` for that many steps, and press Ctrl-C."""
+
+    class Stopping(Progress):
+        def update(self, step):
+            if step.number == number:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(TrainingInterrupted):
+        train(config, directory, progress=Stopping())
 
 
 def test_the_engines_agree_and_each_repeats_bit_for_bit(tmp_path):
@@ -100,3 +114,39 @@ def test_workers_belong_to_the_fast_engine(tmp_path, capsys):
         tiny(engine="slow")
     assert main(["train", "--engine", "reference", "--workers", "2", "--out", str(tmp_path / "run")]) == 2
     assert "workers belong to the fast engine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changes", [{"engine": "reference"}, {"workers": 2}])
+def test_resumed_with_the_same_engine_and_workers_a_run_has_the_same_bits(tmp_path, capsys, changes):
+    whole = train(tiny(**changes), tmp_path / "whole")
+    stopped_at(7, tiny(**changes), tmp_path / "parts")
+    resumed = train(None, tmp_path / "parts", resume=True)
+    np.testing.assert_array_equal(resumed.checkpoint().values, whole.checkpoint().values)
+    assert timeless(resumed.history()) == timeless(whole.history())
+    assert "computed by" not in capsys.readouterr().err
+
+
+def test_the_engine_may_change_twice_between_two_checkpoints(tmp_path, monkeypatch):
+    """The checkpoint then names the first engine and its workers, and config.json the last one and its own."""
+    stopped_at(6, tiny(workers=2), tmp_path / "run")
+
+    def crash(self, step):
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.Session, "after", crash)
+        with pytest.raises(RuntimeError):
+            train(None, tmp_path / "run", resume=True, engine="reference")
+    assert open_run(tmp_path / "run").config.engine == "reference"
+    run = train(None, tmp_path / "run", resume=True, engine="fast")
+    assert (run.config.engine, run.config.workers, run.checkpoint().step) == ("fast", 1, 30)
+
+
+def test_runs_are_resumed_together_with_another_engine(tmp_path, capsys):
+    directories = [tmp_path / "a", tmp_path / "b"]
+    for seed, directory in enumerate(directories):
+        stopped_at(3, tiny(seed=seed), directory)
+    capsys.readouterr()
+    runs = train_together([None, None], directories, resume=True, engine="reference")
+    assert [run.config.engine for run in runs] == ["reference", "reference"]
+    assert len(capsys.readouterr().err.splitlines()) == 2
